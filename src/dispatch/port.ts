@@ -1,0 +1,131 @@
+/** The gateway's side of the runners, as the engine sees it. */
+
+/** A program as runners know it: they are sent the text once, and name it by its id from then on. */
+export interface ProgramRef {
+  /** Unique in this process and never reused; a new compilation is a new id. */
+  readonly id: number;
+  readonly workflow: string;
+  readonly text: string;
+}
+
+/** Where a resumed run starts: at `step`, with the outputs of the steps before it. */
+export interface ResumePoint {
+  /** Name of the running step's node. */
+  step: string;
+  /** Output of the step before, `null` for none: JSON text. */
+  prevJson: string | null;
+  /** JSON text of every finished step's output, by node name. */
+  outputs: [node: string, json: string][];
+}
+
+export interface RunStart {
+  program: ProgramRef;
+  /** Public id, for `ctx.execution`. */
+  executionId: string;
+  version: number;
+  /** JSON text of the input; without its `body` when `body` is given. */
+  inputJson: string;
+  /** JSON text of `input.body` as it arrived, not yet parsed by anybody; null when `inputJson` holds everything. */
+  body: Uint8Array | null;
+  /** Time of the first segment, ms since the epoch. */
+  timeMs: number;
+  /** 32 hex digits; the guest's random numbers derive from it. */
+  seed: string;
+  resume: ResumePoint | null;
+  /** Wall clock (ms, `performance.now()` of the gateway) after which the run is stopped, in the middle of a segment too. */
+  deadlineMs: number;
+  /** True to run it alone in a runner of its own: it was announced by a runner that died. */
+  quarantine: boolean;
+}
+
+export interface IssuedEffect {
+  stepPath: string;
+  attempt: number;
+  seq: number;
+  kind: string;
+  argumentsJson: string;
+}
+
+/** A step that finished in this segment; what a durable execution needs to resume after it. */
+export interface FinishedStep {
+  path: string;
+  outputJson: string;
+}
+
+export interface Segment {
+  effects: IssuedEffect[];
+  finished: FinishedStep[];
+  /** Of this segment, measured in the runner. */
+  durationMs: number;
+  /** Step that is running at the segment's end. */
+  step: string;
+}
+
+export type RunStatus = 'succeeded' | 'failed';
+
+/** How a run ended by itself. Texts are opaque to the gateway: they are sent and stored as they are. */
+export interface RunOutcome {
+  status: RunStatus;
+  /** HTTP status that the workflow chose; 0 for "200 with the output, 204 for null". */
+  httpStatus: number;
+  /** JSON text of the answer's headers (flat object of strings), or ''. */
+  headersJson: string;
+  /** JSON text of the output (the body of the answer); '' when failed. */
+  output: Buffer;
+  /** JSON text of the error when failed, else ''. */
+  errorJson: string;
+  /** JSON text of all steps, see `protocol/trace.ts`. */
+  trace: Buffer;
+  /** JSON text of the run's logs, or ''. */
+  logs: string;
+  effects: IssuedEffect[];
+  durationMs: number;
+}
+
+/** Why a run was ended or must be dispatched again. */
+export type RunLoss =
+  /** Its VM or runner is gone through no known fault of its own: resume it elsewhere. */
+  | { kind: 'lost' }
+  /** The runner died while it executed this run: resume once in quarantine. */
+  | { kind: 'suspect' }
+  /** It was stopped at its wall or CPU limit. */
+  | { kind: 'timed_out'; limit: 'timeout' | 'max_execution_seconds' }
+  /** It exceeded the memory of its VM, or killed a quarantine runner too. */
+  | { kind: 'crashed'; reason: string }
+  /** Every VM was executing for longer than `acquire_timeout_ms`. */
+  | { kind: 'pool_exhausted' };
+
+/** Called by the dispatcher; after `onEnd` or `onLoss` the dispatch is over and nothing more is called. */
+export interface RunListener {
+  onSegment(segment: Segment): void;
+  onEnd(outcome: RunOutcome): void;
+  onLoss(loss: RunLoss): void;
+  /** The body is not JSON: no step has run. */
+  onBadBody(message: string): void;
+}
+
+export interface RunHandle {
+  /** Delivers one result, which starts one segment. `timeMs` is the time that the segment sees. */
+  deliver(stepPath: string, seq: number, ok: boolean, json: string, timeMs: number): void;
+  /** Forgets the run: frames that still come are dropped. */
+  drop(): void;
+}
+
+export interface DispatchStats {
+  runners: number;
+  vmSize: number;
+  vmInUse: number;
+  waiting: number;
+  exhaustedTotal: number;
+  restartsTotal: number;
+  killedTotal: number;
+  vmCreatedTotal: number;
+}
+
+export interface Dispatcher {
+  start(run: RunStart, listener: RunListener): RunHandle;
+  stats(): DispatchStats;
+  /** True when at least one runner is up. */
+  readonly ready: boolean;
+  close(): Promise<void>;
+}

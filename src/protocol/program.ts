@@ -1,0 +1,89 @@
+/**
+ * A program: what a workflow version compiles to. It is JSON, made by `workflow/compile`, shipped to runners as text and
+ * turned into functions by the guest kernel inside the isolate. Nothing in it is trusted by the gateway.
+ */
+
+/** A synchronous JavaScript expression over `input nodes prev vars execution secrets error item index`. */
+export interface Expression {
+  /** The expression's source, types stripped, without braces. */
+  source: string;
+  /** JSON pointer of the field in the definition, for errors. */
+  pointer: string;
+  /** Names of the scope that the source mentions (all of them when it uses `eval` or `arguments`). */
+  uses: ScopeName[];
+}
+
+export type ScopeName = 'input' | 'nodes' | 'prev' | 'vars' | 'execution' | 'secrets' | 'error' | 'item' | 'index';
+
+/** A value with `{{ … }}` in it, taken apart at compile time. */
+export type Template =
+  | { kind: 'literal'; /** JSON text */ json: string }
+  /** The string was exactly one `{{ … }}`: it keeps its type. `reference` when it is just `prev` or `nodes.NAME`: the JSON text passes unparsed. */
+  | { kind: 'expression'; expression: Expression; reference?: string }
+  /** Text around expressions: null and undefined are empty, objects are JSON. */
+  | { kind: 'text'; parts: (string | Expression)[] }
+  | { kind: 'object'; entries: [key: string, value: Template][] }
+  | { kind: 'array'; items: Template[] };
+
+/** User code: the body of a function of `(input, ctx, nodes, prev)`. */
+export interface Code {
+  /** JavaScript: types are already replaced by blanks, so lines and columns are the author's. */
+  source: string;
+  /** The file that it came from (as written in the definition), else null. */
+  file: string | null;
+  /**
+   * False only when it is certain that the code never waits, makes a promise or an effect: the kernel then runs it as a
+   * plain function in the same crossing, which saves the second crossing that drains micro-tasks (about 3 us).
+   */
+  async: boolean;
+  /** Parameters that the code mentions; the others are not even parsed. */
+  uses: ('input' | 'ctx' | 'nodes' | 'prev')[];
+}
+
+interface NodeBase {
+  name: string;
+}
+
+export type ProgramNode = NodeBase &
+  (
+    | { type: 'code'; code: Code; next: string | null }
+    | { type: 'if'; condition: Expression; then: string | null; else: string | null }
+    | { type: 'switch'; value: Expression | null; cases: SwitchCase[]; default: string | null }
+    | { type: 'set'; values: Template; next: string | null }
+    | { type: 'respond'; status: Template; headers: Template | null; body: Template | null }
+    | { type: 'fail'; code: Template; message: Template; status: Template; details: Template | null }
+    | { type: 'end'; output: Template | null }
+    | {
+        type: 'http';
+        method: Template;
+        url: Template;
+        headers: Template | null;
+        query: Template | null;
+        body: Template | null;
+        timeoutMs: number;
+        next: string | null;
+      }
+  );
+
+export type NodeType = ProgramNode['type'];
+
+/** `equals` is a template compared by value (JSON equality); `when` an expression whose truth decides. */
+export type SwitchCase = { next: string | null } & ({ equals: Template } | { when: Expression });
+
+export interface Program {
+  workflow: string;
+  start: string;
+  nodes: ProgramNode[];
+  /** JSON text of the values of `vars`, fixed when the program is compiled. */
+  varsJson: string;
+}
+
+/** Limits that the kernel enforces; the gateway checks again what it is sent. Sizes are in UTF-16 code units of JSON text. */
+export interface GuestLimits {
+  outputSizeMax: number;
+  effectArgumentsSizeMax: number;
+  effectsPerRunMax: number;
+  parallelEffectsMax: number;
+  logsPerRunSizeMax: number;
+  jsonDepthMax: number;
+}

@@ -1,0 +1,52 @@
+import type { Program } from '../protocol/program.ts';
+
+/** An HTTP trigger after validation. `path` is as written, without a trailing slash. */
+export interface HttpTrigger {
+  type: 'http';
+  method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS';
+  path: string;
+  /** Lower-case names of the request headers that `input.headers` shows. */
+  headers: string[];
+  cookies: string[];
+  rawBody: boolean;
+  /** False when the trigger opts out of the CSP sandbox for the HTML it answers. */
+  sandboxHtml: boolean;
+}
+
+export interface ManualTrigger {
+  type: 'manual';
+}
+
+/** A workflow definition that passed validation, ready to be run. Made by `workflow/compile`. */
+export interface CompiledWorkflow {
+  name: string;
+  description: string;
+  triggers: (HttpTrigger | ManualTrigger)[];
+  durability: 'durable' | 'recorded' | 'ephemeral';
+  /** Wall time of an execution. */
+  timeoutMs: number;
+  /** True when no node can issue an effect: HEAD may be answered. */
+  effectFree: boolean;
+  program: Program;
+  /**
+   * Canonical JSON text of the definition with file contents inlined: what is published, compared and compiled again after a
+   * restart. Compiling it gives the same program.
+   */
+  definitionText: string;
+}
+
+/** One finding of validation, in the form of `nflow validate --json`. Lines and columns are 1-based. */
+export interface Finding {
+  /** The file that the person has to edit: the workflow file, or a code file beside it. */
+  file: string;
+  /** JSON pointer into the workflow file. */
+  pointer: string;
+  line: number;
+  column: number;
+  /** Short kebab-case code, such as `unknown-node`. */
+  code: string;
+  got: string;
+  expected: string;
+  /** One sentence for a person: what is wrong and what to do. */
+  message: string;
+}
