@@ -8,14 +8,12 @@ export interface ProgramRef {
   readonly text: string;
 }
 
-/** Where a resumed run starts: at `step`, with the outputs of the steps before it. */
+/** Where a resumed run starts: after the last of these steps. */
 export interface ResumePoint {
-  /** Name of the running step's node. */
-  step: string;
-  /** Output of the step before, `null` for none: JSON text. */
-  prevJson: string | null;
-  /** JSON text of every finished step's output, by node name. */
-  outputs: [node: string, json: string][];
+  /** Entry of every finished step (`protocol/trace.ts`), JSON text, in the order in which they finished. */
+  finished: string[];
+  /** Microseconds that the execution has been going on: the trace goes on from there. */
+  elapsedUs: number;
 }
 
 export interface RunStart {
@@ -49,16 +47,19 @@ export interface IssuedEffect {
 /** A step that finished in this segment; what a durable execution needs to resume after it. */
 export interface FinishedStep {
   path: string;
-  outputJson: string;
+  /** Its entry in the trace (`protocol/trace.ts`) with the output, JSON text. */
+  entryJson: string;
 }
 
 export interface Segment {
   effects: IssuedEffect[];
   finished: FinishedStep[];
+  /** Logs of this segment, JSON text of an array, or ''. */
+  logsJson: string;
   /** Of this segment, measured in the runner. */
   durationMs: number;
-  /** Step that is running at the segment's end. */
-  step: string;
+  /** Time the segment waited in the runner for its VM. */
+  acquireMs: number;
 }
 
 export type RunStatus = 'succeeded' | 'failed';
@@ -70,16 +71,18 @@ export interface RunOutcome {
   httpStatus: number;
   /** JSON text of the answer's headers (flat object of strings), or ''. */
   headersJson: string;
-  /** JSON text of the output (the body of the answer); '' when failed. */
+  /** JSON text of the output (the body of the answer); empty when failed. */
   output: Buffer;
   /** JSON text of the error when failed, else ''. */
   errorJson: string;
   /** JSON text of all steps, see `protocol/trace.ts`. */
   trace: Buffer;
-  /** JSON text of the run's logs, or ''. */
-  logs: string;
+  /** Logs of the last segment, JSON text of an array, or ''. */
+  logsJson: string;
+  /** Issued in the last segment, and not awaited. */
   effects: IssuedEffect[];
   durationMs: number;
+  acquireMs: number;
 }
 
 /** Why a run was ended or must be dispatched again. */

@@ -30,7 +30,7 @@ export interface Answer {
   /** 2xx to 5xx as the workflow chose, or the error's. */
   status: number;
   /** The workflow's own answer headers, already checked (names, values, no `nflow-*`, no hop-by-hop), or null. */
-  headers: Record<string, string> | null;
+  headers: Record<string, string | string[]> | null;
   /** JSON text of the output, or null for an empty body. When the workflow set a content type other than JSON and the output is a JSON string, the server sends the string itself. */
   body: Uint8Array | null;
   /** Set when the execution did not succeed; `body` is then null. */

@@ -9,10 +9,12 @@
  *    |     |        '-- 1 succeeded, 0 failed, 2 running
  *    |     '-- 1-based
  *    '-- 'price', later 'each[3]/price'
+ *
+ * The journal keeps the same entry, with its output, as the record of a finished step.
  */
 export type TracedStep = [path: string, attempt: number, status: 0 | 1 | 2, startUs: number, durationUs: number, output?: unknown];
 
-/** One effect in the history, written by the gateway: [stepPath, attempt, seq, kind, description, ok, startUs, durationUs]. */
+/** One effect in the history, written by the gateway. */
 export type TracedEffect = [
   stepPath: string,
   attempt: number,

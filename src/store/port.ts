@@ -10,7 +10,7 @@ export type ExecutionStatus = 'running' | 'waiting' | 'succeeded' | 'failed' | '
 export type EndStatus = Exclude<ExecutionStatus, 'running' | 'waiting'>;
 export type TriggerKind = 'http' | 'manual';
 
-/** Microseconds each; `batchWaitUs` until the commit batch was sent. The store sets it. */
+/** Microseconds each. The store adds `batchWaitUs`: until the commit batch was sent. */
 export interface Timing {
   queueUs: number;
   acquireUs: number;
@@ -89,8 +89,16 @@ export interface ResumableExecution extends StartedExecution {
 
 /**
  * The commit side. Every promise settles after the commit (or the failure) of what it was given.
- * Rejections: NflowError `store_unavailable` (details.got 'outcome unknown' when a COMMIT was sent and never answered until the
- * deadline), or the database's refusal of this one row. Writes of one execution are applied in the order of the calls.
+ * Writes of one execution are applied in the order of the calls.
+ *
+ * `deadlineMs` is on the clock of `performance.now()`; Infinity is allowed. At the deadline the promise rejects with NflowError
+ * `store_unavailable`; details.got is 'outcome unknown' when the write was sent and no answer came: it may be in the database.
+ * The other rejections: `internal_error` with PostgreSQL's refusal of this one row, and `store_unavailable` once this
+ * incarnation is fenced or the store is closed.
+ *
+ * What goes on after a rejection at the deadline, because the row of a started execution is there and nobody else would end it:
+ * `append` and `finish` are sent until they are committed, all the same; a `start` with an unknown outcome is, should its row
+ * be there, ended by the store as failed with `store_unavailable`. An `end`, or a `start` that was never sent, is dropped.
  */
 export interface Ledger {
   /** Inserts an execution that is over. Repeating it changes nothing. */
@@ -99,7 +107,7 @@ export interface Ledger {
   start(execution: StartedExecution, journal: JournalRecord[], deadlineMs: number): Promise<void>;
   /** Adds records to a started execution. */
   append(executionId: string, journal: JournalRecord[], deadlineMs: number): Promise<void>;
-  /** Ends a started execution. */
+  /** Ends a started execution that this incarnation owns. Repeating it changes nothing: the first end stays. */
   finish(executionId: string, end: ExecutionEnd, deadlineMs: number): Promise<void>;
 }
 
@@ -114,7 +122,8 @@ export interface Incarnation {
   readonly mayAct: boolean;
   /**
    * Takes over what dead incarnations left and hands it out in batches. `dead` are incarnations whose process is known to
-   * have ended (the supervisor saw it); others are taken when their beat stood still for a lease, as `semantics.md` says.
+   * have ended (the supervisor saw it); others are taken when their beat stood still for a lease, and, when the store was
+   * opened as exclusive, at once. Cheap when there is nothing to take: call it at the start and every few seconds.
    */
   takeOver(dead: string[], onExecutions: (executions: ResumableExecution[]) => void): Promise<number>;
 }
@@ -173,9 +182,12 @@ export interface StoredExecution extends ExecutionSummary {
 }
 
 export interface History {
-  /** Newest first. */
+  /** Newest first. A bad limit or cursor throws `invalid_input`. */
   list(filter: ExecutionFilter): Promise<{ items: ExecutionSummary[]; nextCursor: string | null }>;
-  /** By full id, or by a short id (the last 8 characters): more than one match throws `conflict`, naming them. */
+  /**
+   * By full id, or by a short id (the last 8 characters), which is looked for among the newest million: more than one match
+   * throws `conflict`, naming them; what is neither throws `invalid_input`.
+   */
   get(id: string): Promise<StoredExecution | null>;
 }
 
@@ -197,7 +209,7 @@ export interface Store {
   readonly clockOffsetMs: number;
   /** Answers whether a round trip works now, within a second. */
   isAvailable(): Promise<boolean>;
-  /** Called for every commit batch: rows and milliseconds until it was committed. */
+  /** Called for every commit batch: its rows, and milliseconds from sending it until it was committed. */
   onCommit: ((rows: number, durationMs: number) => void) | null;
   stats(): StoreStats;
   /** Waits for pending commits (at most `drainMs`), marks the incarnation as ended, closes connections. */

@@ -37,12 +37,15 @@ export interface CompiledWorkflow {
 
 /** One finding of validation, in the form of `nflow validate --json`. Lines and columns are 1-based. */
 export interface Finding {
-  /** The file that the person has to edit: the workflow file, or a code file beside it. */
+  /** The file that the person has to edit: the workflow file, or a code file beside it. Relative to the working folder if below it. */
   file: string;
   /** JSON pointer into the workflow file. */
   pointer: string;
+  /** In `file`; for code written inside the workflow file, in the code itself. */
   line: number;
   column: number;
+  /** For code written inside the workflow file: where its text begins in `file`. */
+  inlineAt?: { line: number; column: number };
   /** Short kebab-case code, such as `unknown-node`. */
   code: string;
   got: string;

@@ -1,0 +1,27 @@
+import type { Store } from '../store/port.ts';
+
+const intervalMs = 1_000;
+
+/** Knows whether the database answers, so that `/ready` need not ask it each time. */
+export class StoreWatch {
+  readonly #store: Store;
+  readonly #timer: NodeJS.Timeout;
+  #isUp = true;
+
+  constructor(store: Store) {
+    this.#store = store;
+    this.#timer = setInterval(() => void this.#look(), intervalMs);
+  }
+
+  get isUp(): boolean {
+    return this.#isUp;
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  async #look(): Promise<void> {
+    this.#isUp = await this.#store.isAvailable().catch(() => false);
+  }
+}

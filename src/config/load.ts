@@ -1,0 +1,386 @@
+/**
+ * From a file, the environment and flags to a `Config`. Nothing is guessed: what is not known, has the wrong type or is out of
+ * range is a finding, and all findings are told at once.
+ */
+import { readFileSync, statSync } from 'node:fs';
+import { parse, TomlError } from 'smol-toml';
+import { NflowError } from '../errors.ts';
+import type { Config } from './config.ts';
+import { inheritedKeys, inheritedSections, plannedKeys, plannedSections } from './foreign-keys.ts';
+import { configSections, environmentName, type PlacedKey, placedKeys, varsSection } from './keys.ts';
+import { nearestName } from './nearest-name.ts';
+import { isTable, locateTomlKeys } from './toml-lines.ts';
+
+const fileSizeMax = 1024 * 1024;
+const gotLengthMax = 80;
+
+/** One thing that is wrong with the configuration. */
+export interface ConfigFinding {
+  /** The file, or `environment` or `flags`. */
+  file: string;
+  /** 1-based; 0 where there are no lines. */
+  line: number;
+  column: number;
+  /** `section.key`, or the whole name of an environment variable or flag. */
+  key: string;
+  code: 'unreadable-file' | 'invalid-toml' | 'unknown-key' | 'not-available' | 'invalid-value' | 'contradiction';
+  got: string;
+  expected: string;
+  /** One sentence for a person, without the place. */
+  message: string;
+}
+
+export interface LoadOptions {
+  /** Path of a TOML file, which must exist; without it there is none. */
+  file?: string;
+  /** Default: the environment of this process. */
+  env?: Readonly<Record<string, string | undefined>>;
+  /** Values from the command line by `section.key`, as text. */
+  flags?: Readonly<Record<string, string>>;
+}
+
+export interface LoadedConfig {
+  config: Config;
+  /** `section.key` (also `vars.NAME`) to where its value came from: `default`, `config.toml:12`, `NFLOW_SERVER__PORT`, `--port`. */
+  origins: Map<string, string>;
+  /** Sentences for a person: what was accepted and has no effect. */
+  warnings: string[];
+}
+
+type VarValue = string | number | boolean;
+
+const keyById: ReadonlyMap<string, PlacedKey> = new Map(placedKeys.map((placed) => [placed.id, placed]));
+const keyByEnvironmentName: ReadonlyMap<string, PlacedKey> = new Map(
+  placedKeys.map((placed) => [environmentName(placed.id), placed]),
+);
+const knownSections: readonly string[] = [
+  ...Object.values(configSections).map((section) => section.name),
+  varsSection.name,
+];
+
+/**
+ * The effective configuration: flag over environment over file over default.
+ * Throws NflowError `invalid_config` whose message lists every finding with its place.
+ */
+export function loadConfig(options: LoadOptions): LoadedConfig {
+  const { loaded, findings } = checkConfig(options);
+  const [first] = findings;
+  if (first === undefined) return loaded;
+  const count = findings.length === 1 ? 'a mistake' : `${findings.length} mistakes`;
+  throw new NflowError(
+    'invalid_config',
+    `The configuration has ${count}:\n${findings.map((finding) => `  ${placeText(finding)}: ${finding.message}`).join('\n')}`,
+    {
+      file: first.file,
+      line: first.line,
+      got: first.got,
+      expected: first.expected,
+      remedy: 'Correct what is listed; `nflow config docs` describes every key.',
+    },
+  );
+}
+
+function placeText(finding: ConfigFinding): string {
+  if (finding.line === 0) return finding.file;
+  return finding.column === 0 ? `${finding.file}:${finding.line}` : `${finding.file}:${finding.line}:${finding.column}`;
+}
+
+/** As `loadConfig`, for those who show the findings themselves; with findings, `loaded` holds defaults in their places. */
+export function checkConfig(options: LoadOptions): { loaded: LoadedConfig; findings: ConfigFinding[] } {
+  const reading = new ConfigReading();
+  if (options.file !== undefined) reading.readFile(options.file);
+  reading.readEnvironment(options.env ?? process.env);
+  reading.readFlags(options.flags ?? {});
+  return reading.finish();
+}
+
+/** Collects values and findings, source by source, the weakest source first. */
+class ConfigReading {
+  readonly #values = new Map<string, unknown>();
+  readonly #vars = new Map<string, VarValue>();
+  readonly #origins = new Map<string, string>();
+  readonly #findings: ConfigFinding[] = [];
+  readonly #withoutEffect: string[] = [];
+
+  readFile(file: string): void {
+    const text = this.#readText(file);
+    if (text === null) return;
+    let table: Record<string, unknown>;
+    try {
+      table = parse(text);
+    } catch (error) {
+      if (!(error instanceof TomlError)) throw error;
+      // The rest of the message quotes the line, which may hold a secret.
+      const [reason = 'not valid TOML'] = error.message.split('\n');
+      this.#find(file, error.line, '', 'invalid-toml', 'text that is not TOML', 'valid TOML', reason, error.column);
+      return;
+    }
+    const lineOf = locateTomlKeys(text);
+    for (const [sectionName, section] of Object.entries(table)) {
+      const line = lineOf.get(sectionName) ?? 0;
+      if (isTable(section)) this.#readSection(file, sectionName, section, lineOf);
+      else this.#refuseUnknown(file, line, sectionName, gotText(section));
+    }
+  }
+
+  #readText(file: string): string | null {
+    try {
+      const { size } = statSync(file);
+      if (size > fileSizeMax) {
+        const expected = `at most ${fileSizeMax} bytes`;
+        this.#find(
+          file,
+          0,
+          '',
+          'unreadable-file',
+          `${size} bytes`,
+          expected,
+          `the file has ${size} bytes, expected ${expected}`,
+        );
+        return null;
+      }
+      return readFileSync(file, 'utf8').replace(/^\uFEFF/, '');
+    } catch (error) {
+      const reason = error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason';
+      this.#find(file, 0, '', 'unreadable-file', reason, 'a readable file', `the file cannot be read (${reason})`);
+      return null;
+    }
+  }
+
+  #readSection(file: string, sectionName: string, section: Record<string, unknown>, lineOf: Map<string, number>): void {
+    if (inheritedSections.includes(sectionName)) {
+      this.#withoutEffect.push(`[${sectionName}]`);
+      return;
+    }
+    const entries = Object.entries(section);
+    if (entries.length === 0 && !knownSections.includes(sectionName)) {
+      this.#refuseUnknown(file, lineOf.get(sectionName) ?? 0, sectionName, `[${sectionName}]`);
+    }
+    for (const [name, value] of entries) {
+      const id = `${sectionName}.${name}`;
+      const line = lineOf.get(id) ?? lineOf.get(sectionName) ?? 0;
+      const origin = line === 0 ? file : `${file}:${line}`;
+      const placed = keyById.get(id);
+      if (sectionName === varsSection.name) this.#readVar(file, line, id, name, value, origin);
+      else if (placed === undefined) this.#refuseUnknown(file, line, id, gotText(value));
+      else this.#take(placed, placed.key.read(value), file, line, gotText(value), origin);
+    }
+  }
+
+  readEnvironment(env: Readonly<Record<string, string | undefined>>): void {
+    for (const [variable, text] of Object.entries(env)) {
+      const match = /^NFLOW_(.+?)__(.+)$/i.exec(variable);
+      if (match === null || text === undefined) continue;
+      const section = (match[1] as string).toLowerCase();
+      const name = match[2] as string;
+      const placed = keyByEnvironmentName.get(variable.toUpperCase());
+      if (section === varsSection.name) {
+        this.#readVar('environment', 0, variable, name, this.#typedLikeBefore(name, text), variable);
+      } else if (placed !== undefined) {
+        this.#take(placed, placed.key.readText(text), 'environment', 0, gotText(text), variable, variable);
+      } else {
+        this.#refuseUnknown('environment', 0, `${section}.${name.toLowerCase()}`, gotText(text), variable);
+      }
+    }
+  }
+
+  readFlags(flags: Readonly<Record<string, string>>): void {
+    for (const [id, text] of Object.entries(flags)) {
+      const placed = keyById.get(id);
+      const flag = `--${id.slice(id.indexOf('.') + 1).replaceAll('_', '-')}`;
+      if (placed === undefined) this.#refuseUnknown('flags', 0, id, gotText(text), flag);
+      else this.#take(placed, placed.key.readText(text), 'flags', 0, gotText(text), flag, flag);
+    }
+  }
+
+  #take(
+    placed: PlacedKey,
+    reading: { ok: true; value: unknown } | { ok: false; expected: string },
+    file: string,
+    line: number,
+    gotOpen: string,
+    origin: string,
+    shownAs: string = placed.id,
+  ): void {
+    if (reading.ok) {
+      this.#values.set(placed.id, reading.value);
+      this.#origins.set(placed.id, origin);
+      return;
+    }
+    const got = placed.key.secret ? 'a value that is not shown' : gotOpen;
+    const { expected } = reading;
+    this.#find(file, line, shownAs, 'invalid-value', got, expected, `${shownAs}: got ${got}, expected ${expected}`);
+  }
+
+  #readVar(file: string, line: number, shownAs: string, name: string, value: unknown, origin: string): void {
+    const { namePattern, nameExpected, reservedNames, valueExpected, countMax } = varsSection;
+    const isNamed = namePattern.test(name) && !(reservedNames as readonly string[]).includes(name);
+    if (!isNamed) {
+      const expected = `${nameExpected}, and none of ${reservedNames.join(', ')}`;
+      this.#find(
+        file,
+        line,
+        shownAs,
+        'invalid-value',
+        name,
+        expected,
+        `${shownAs}: got the name ${name}, expected ${expected}`,
+      );
+    } else if (!isVarValue(value)) {
+      const got = gotText(value);
+      this.#find(
+        file,
+        line,
+        shownAs,
+        'invalid-value',
+        got,
+        valueExpected,
+        `${shownAs}: got ${got}, expected ${valueExpected}`,
+      );
+    } else if (this.#vars.size === countMax && !this.#vars.has(name)) {
+      const expected = `at most ${countMax} values in [vars]`;
+      this.#find(
+        file,
+        line,
+        shownAs,
+        'invalid-value',
+        'one more',
+        expected,
+        `${shownAs}: got one more than allowed, expected ${expected}`,
+      );
+    } else {
+      this.#vars.set(name, value);
+      this.#origins.set(`${varsSection.name}.${name}`, origin);
+    }
+  }
+
+  /** The environment knows only text: a value keeps the type that the file gave it, and is text where the file has none. */
+  #typedLikeBefore(name: string, text: string): VarValue {
+    const before = this.#vars.get(name);
+    if (typeof before === 'number' && text.trim() !== '' && Number.isFinite(Number(text))) return Number(text);
+    if (typeof before === 'boolean' && (text === 'true' || text === 'false')) return text === 'true';
+    return text;
+  }
+
+  #refuseUnknown(file: string, line: number, id: string, got: string, shownAs: string = id): void {
+    const section = id.split('.', 1)[0] as string;
+    if (inheritedKeys.includes(id) || (inheritedSections.includes(section) && id !== section)) {
+      this.#withoutEffect.push(inheritedKeys.includes(id) ? id : `[${section}]`);
+      return;
+    }
+    if (plannedKeys.includes(id) || plannedSections.includes(section)) {
+      this.#find(
+        file,
+        line,
+        shownAs,
+        'not-available',
+        shownAs,
+        'to be left out',
+        `${shownAs} is not available in this version; leave it out`,
+      );
+      return;
+    }
+    const isVariable = file === 'environment';
+    const nearest = isVariable ? nearestName(shownAs, keyByEnvironmentName.keys()) : nearestKey(id);
+    const expected = nearest === null ? `a section of ${knownSections.join(', ')} and one of its keys` : nearest;
+    const hint = nearest === null ? `expected ${expected}` : `did you mean ${nearest}?`;
+    this.#find(file, line, shownAs, 'unknown-key', got, expected, `${shownAs} is not a known key; ${hint}`);
+  }
+
+  #find(
+    file: string,
+    line: number,
+    key: string,
+    code: ConfigFinding['code'],
+    got: string,
+    expected: string,
+    message: string,
+    column = 0,
+  ): void {
+    this.#findings.push({ file, line, column, key, code, got, expected, message });
+  }
+
+  finish(): { loaded: LoadedConfig; findings: ConfigFinding[] } {
+    const sections: Record<string, Record<string, unknown>> = {};
+    for (const { id, section, field, key } of placedKeys) {
+      sections[section] ??= {};
+      const { fallback } = key;
+      sections[section][field] = this.#values.has(id)
+        ? this.#values.get(id)
+        : typeof fallback === 'function'
+          ? fallback()
+          : structuredClone(fallback);
+      if (!this.#origins.has(id)) this.#origins.set(id, 'default');
+    }
+    // The type of `configSections` ties every field of Config to a key of its type, so the filled table is one.
+    const config = { ...sections, vars: Object.fromEntries(this.#vars) } as unknown as Config;
+    this.#checkTogether(config);
+    const names = [...new Set(this.#withoutEffect)];
+    const warnings =
+      names.length === 0
+        ? []
+        : [`Accepted from the original configuration, without effect in this version: ${names.join(', ')}.`];
+    return { loaded: { config, origins: this.#origins, warnings }, findings: this.#findings };
+  }
+
+  /** Limits between keys: a default gives way, a value that somebody wrote is told. */
+  #checkTogether(config: Config): void {
+    const { vmPool, server } = config;
+    if (this.#origins.get('vm_pool.preload_size') === 'default') {
+      vmPool.preloadSize = Math.min(vmPool.preloadSize, vmPool.maxSize);
+    }
+    if (vmPool.preloadSize > vmPool.maxSize) {
+      this.#contradict(
+        'vm_pool.preload_size',
+        vmPool.preloadSize,
+        `at most vm_pool.max_size, which is ${vmPool.maxSize}`,
+      );
+    }
+    if (server.bodySizeMax > server.maxInflightBytes) {
+      const expected = `at most server.max_inflight_bytes, which is ${server.maxInflightBytes}`;
+      this.#contradict('server.max_body_bytes', server.bodySizeMax, expected);
+    }
+  }
+
+  #contradict(id: string, value: number, expected: string): void {
+    const origin = this.#origins.get(id) ?? 'default';
+    const match = /^(.*):(\d+)$/.exec(origin);
+    const file = match?.[1] ?? origin;
+    this.#find(
+      file,
+      Number(match?.[2] ?? 0),
+      id,
+      'contradiction',
+      String(value),
+      expected,
+      `${id}: got ${value}, expected ${expected}`,
+    );
+  }
+}
+
+function isVarValue(value: unknown): value is VarValue {
+  return (
+    typeof value === 'string' || typeof value === 'boolean' || (typeof value === 'number' && Number.isFinite(value))
+  );
+}
+
+function nearestKey(id: string): string | null {
+  if (!id.includes('.')) {
+    const section = nearestName(id, knownSections);
+    if (section !== null) return `[${section}]`;
+    const sameName = placedKeys.find((placed) => placed.key.name === id);
+    return sameName?.id ?? null;
+  }
+  const name = id.slice(id.indexOf('.') + 1);
+  // The right key in the wrong section is more likely than another key of a similar name.
+  return placedKeys.find((placed) => placed.key.name === name)?.id ?? nearestName(id, keyById.keys());
+}
+
+/** What somebody wrote, short enough for a message. */
+function gotText(value: unknown): string {
+  if (value instanceof Date) return 'a date';
+  if (isTable(value)) return 'a table';
+  const text =
+    typeof value === 'number' || typeof value === 'bigint' ? String(value) : (JSON.stringify(value) ?? typeof value);
+  return text.length > gotLengthMax ? `${text.slice(0, gotLengthMax)}…` : text;
+}

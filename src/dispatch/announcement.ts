@@ -1,0 +1,38 @@
+import { randomBytes } from 'node:crypto';
+import { accessSync, closeSync, constants, openSync, readSync, unlinkSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/**
+ * The eight bytes in which a runner announces the run that it is about to enter. They are in a file in memory that both processes
+ * hold open, so that they survive the runner's death, at the cost of one small write a segment (1.4 us).
+ */
+export class Announcement {
+  readonly fd: number;
+  readonly #bytes = new Float64Array(1);
+
+  constructor() {
+    const path = join(sharedMemoryFolder(), `nflow-announcement-${process.pid}-${randomBytes(6).toString('hex')}`);
+    this.fd = openSync(path, 'wx+', 0o600);
+    unlinkSync(path);
+    writeSync(this.fd, this.#bytes, 0, 8, 0);
+  }
+
+  /** The token of the run whose segment is being executed, or 0. */
+  read(): number {
+    return readSync(this.fd, this.#bytes, 0, 8, 0) === 8 ? (this.#bytes[0] as number) : 0;
+  }
+
+  close(): void {
+    closeSync(this.fd);
+  }
+}
+
+function sharedMemoryFolder(): string {
+  try {
+    accessSync('/dev/shm', constants.W_OK);
+    return '/dev/shm';
+  } catch {
+    return tmpdir();
+  }
+}

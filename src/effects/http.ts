@@ -1,0 +1,193 @@
+import type { Config } from '../config/config.ts';
+import { ConnectionPool } from './connection-pool.ts';
+import type { EgressGuard } from './egress-guard.ts';
+import { BrokenBeforeAnswer, exchange, type Progress, type WireRequest, type WireResponse } from './http-exchange.ts';
+import { failureResult, HttpFailure } from './http-failure.ts';
+import { redirectedRequest } from './http-redirect.ts';
+import { describeCall, type HeaderField, type HttpRequest, parseHttpRequest, parseHttpTarget } from './http-request.ts';
+import { renderHttpResult } from './http-response.ts';
+import type { EffectContext, EffectKind, EffectResult } from './port.ts';
+
+export interface HttpEffect extends EffectKind {
+  /** Ends every call as aborted and closes every connection. */
+  close(): void;
+}
+
+/**
+ * The effect `http`: one call, its redirects included. An answer is a result whatever its status; a call without an answer is a
+ * failure with a reason (`http-failure.ts`).
+ */
+export function createHttpEffect(config: Config['httpClient'], guard: EgressGuard): HttpEffect {
+  const pool = new ConnectionPool(config);
+  const underWay = new Set<AbortController>();
+  let closed = false;
+
+  async function perform(argumentsJson: string, context: EffectContext): Promise<EffectResult> {
+    let tried = 'http';
+    try {
+      const request = parseHttpRequest(argumentsJson, config.timeoutMs);
+      tried = describeCall(request.method, request.url);
+      const json = await withDeadline(request, context.signal, async (progress, signal) => {
+        const response = await followRedirects(request, context.idempotencyKey, progress, signal);
+        return renderHttpResult(response, config.responseSizeMax);
+      });
+      return { ok: true, json };
+    } catch (error) {
+      return error instanceof HttpFailure ? failureResult(tried, error) : defectResult(tried, error);
+    }
+  }
+
+  async function followRedirects(
+    request: HttpRequest,
+    idempotencyKey: string,
+    progress: Progress,
+    signal: AbortSignal,
+  ): Promise<WireResponse> {
+    for (let current = request, followed = 0; ; followed++) {
+      const response = await send(current, idempotencyKey, progress, signal).catch((error: unknown) => {
+        throw followed > 0 && error instanceof HttpFailure ? afterRedirect(error, current) : error;
+      });
+      const next = current.followsRedirects ? redirectedRequest(current, response, followed) : null;
+      if (next === null) return response;
+      current = next;
+    }
+  }
+
+  async function send(
+    request: HttpRequest,
+    idempotencyKey: string,
+    progress: Progress,
+    signal: AbortSignal,
+  ): Promise<WireResponse> {
+    progress.phase = 'resolving';
+    const target = await guard.check(request.url, signal);
+    const wire = toWire(request, idempotencyKey);
+    for (let fresh = false; ; fresh = true) {
+      progress.phase = 'connecting';
+      const connection = await pool.acquire(target, signal, fresh);
+      let complete = false;
+      try {
+        const response = await exchange(connection, wire, config.responseSizeMax, progress, signal);
+        complete = true;
+        return response;
+      } catch (error) {
+        if (!(error instanceof BrokenBeforeAnswer)) throw error;
+        // A kept connection that the server closed just now is nobody's fault: the call goes once more over a new one, unless the
+        // server may have got it and repeating it is not safe.
+        if (!connection.reused || fresh || (error.sent && !isSafeMethod(request.method))) throw error.failure;
+      } finally {
+        pool.release(connection, complete);
+      }
+    }
+  }
+
+  /** Runs a call under its timeout and the execution's signal. `signal` is aborted with the HttpFailure that ends the call. */
+  async function withDeadline<T>(
+    request: HttpRequest,
+    executionSignal: AbortSignal,
+    run: (progress: Progress, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const progress: Progress = { phase: 'resolving', sent: false };
+    const ending = new AbortController();
+    const onAbort = () => ending.abort(new HttpFailure('aborted', 'the execution ended before the call did'));
+    const timer = setTimeout(() => ending.abort(timeoutFailure(request, progress)), request.timeoutMs);
+    executionSignal.addEventListener('abort', onAbort, { once: true });
+    underWay.add(ending);
+    if (executionSignal.aborted) onAbort();
+    else if (closed) ending.abort(stoppingFailure());
+    try {
+      return await run(progress, ending.signal);
+    } finally {
+      clearTimeout(timer);
+      executionSignal.removeEventListener('abort', onAbort);
+      underWay.delete(ending);
+    }
+  }
+
+  return {
+    kind: 'http',
+    isSafe(argumentsJson) {
+      const target = targetOf(argumentsJson);
+      return target !== null && isSafeMethod(target.method);
+    },
+    perform: (call, context) => perform(call.argumentsJson, context),
+    describe(argumentsJson) {
+      const target = targetOf(argumentsJson);
+      return target === null ? 'http (invalid)' : describeCall(target.method, target.url);
+    },
+    close() {
+      closed = true;
+      for (const ending of underWay) ending.abort(stoppingFailure());
+      pool.close();
+    },
+  };
+}
+
+function isSafeMethod(method: string): boolean {
+  return method === 'GET' || method === 'HEAD';
+}
+
+/** Null for arguments that `perform` refuses. */
+function targetOf(argumentsJson: string): Pick<HttpRequest, 'method' | 'url'> | null {
+  try {
+    return parseHttpTarget(argumentsJson);
+  } catch {
+    return null;
+  }
+}
+
+function toWire(request: HttpRequest, idempotencyKey: string): WireRequest {
+  const given = new Set(request.headers.map((header) => header.name.toLowerCase()));
+  const defaults: HeaderField[] = [
+    { name: 'accept', value: '*/*' },
+    // Compression trades bytes on the wire for time in the gateway, and opens the door to bombs.
+    { name: 'accept-encoding', value: 'identity' },
+    { name: 'user-agent', value: 'nflow' },
+  ];
+  if (!isSafeMethod(request.method)) defaults.push({ name: 'Idempotency-Key', value: idempotencyKey });
+  const headers = [...request.headers, ...defaults.filter(({ name }) => !given.has(name.toLowerCase()))];
+  return {
+    method: request.method,
+    path: request.url.pathname + request.url.search,
+    headers: headers.flatMap(({ name, value }) => [name, value]),
+    body: request.body,
+  };
+}
+
+function stoppingFailure(): HttpFailure {
+  return new HttpFailure('aborted', 'the server is stopping');
+}
+
+const unfinished: Record<Progress['phase'], string> = {
+  resolving: 'the address of the host was still being looked up',
+  connecting: 'there was no connection yet',
+  sending: 'the request was still being sent',
+  waiting: 'the request was sent and no answer had begun',
+  receiving: 'the answer had begun and not ended',
+};
+
+function timeoutFailure(request: HttpRequest, progress: Progress): HttpFailure {
+  const doubt =
+    progress.sent && !isSafeMethod(request.method)
+      ? ' It is not known whether it took effect; a repeat carries the same Idempotency-Key.'
+      : '';
+  return new HttpFailure(
+    'timeout',
+    `not done within ${request.timeoutMs} ms: ${unfinished[progress.phase]}.${doubt} If the service needs longer, raise the call's timeout`,
+    true,
+  );
+}
+
+function afterRedirect(failure: HttpFailure, request: HttpRequest): HttpFailure {
+  const message = `redirected to ${describeCall(request.method, request.url)}: ${failure.message}`;
+  return new HttpFailure(failure.reason, message, failure.retryable, failure);
+}
+
+/** `perform` never rejects: what nobody expected is told as what it is. */
+function defectResult(tried: string, error: unknown): EffectResult {
+  const said = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return {
+    ok: false,
+    json: JSON.stringify({ code: 'internal_error', message: `${tried}: ${said}`, retryable: false }),
+  };
+}

@@ -1,0 +1,310 @@
+import { createHash } from 'node:crypto';
+import type { FinishedStep, IssuedEffect, ResumePoint } from '../dispatch/port.ts';
+import type { EffectResult } from '../effects/port.ts';
+import type { JournalRecord } from '../store/port.ts';
+
+/**
+ * One effect of an execution.
+ *
+ *   held     issued, not performed: during a replay, or until a commit lets it leave
+ *   open     performed and not answered; it belongs to the gateway, whatever happens to the VM that asked for it
+ *   done     answered; `segment` tells whether the program has seen the answer
+ */
+export interface JournalEffect {
+  readonly stepPath: string;
+  readonly attempt: number;
+  readonly seq: number;
+  readonly kind: string;
+  /** Null for a record that was read from the store and not issued again yet: then only the hash is known. */
+  argumentsJson: string | null;
+  argumentsHash: Uint8Array | null;
+  state: 'held' | 'open' | 'done';
+  ok: boolean;
+  json: string;
+  /** The segment that consumed the result; `notConsumed` before that, or for good when its step ended first. */
+  segment: number;
+  segmentTimeMs: number;
+  /** Whether the program that runs now has issued it: false after a dispatch until the replay reaches it. */
+  issued: boolean;
+  /** Handed to the ledger. */
+  written: boolean;
+  order: number;
+  beganMs: number;
+  endedMs: number;
+}
+
+export interface JournalStep {
+  readonly path: string;
+  readonly attempt: number;
+  readonly entryJson: string;
+  readonly segment: number;
+  readonly segmentTimeMs: number;
+  written: boolean;
+  order: number;
+}
+
+export const notConsumed = -1;
+
+/** The program did something else than the journal says: what it did, and what was recorded. */
+export interface Mismatch {
+  stepPath: string;
+  got: string;
+  expected: string;
+}
+
+/**
+ * What an execution has done, in memory: the outputs of finished steps and its effects with their results. The rows in the store are
+ * always a part of it. It decides what a resumed program is given; it performs nothing and writes nothing itself.
+ *
+ * A replay starts after the last finished step whose effects are all answered (`resumePoint`) and delivers the recorded results in
+ * the order of their segments, one a crossing (`nextReplay`), each with the time that its segment saw.
+ */
+export class Journal {
+  readonly effects = new Map<string, JournalEffect>();
+  readonly steps: JournalStep[] = [];
+  /** Sum of the texts that it holds, in UTF-16 units. */
+  size = 0;
+  /** Segments so far: the number of the last one that was begun. */
+  segment = 0;
+  #order = 0;
+  #replay: JournalEffect[] = [];
+  #replayed = 0;
+
+  /** Adds what the store kept, oldest first. */
+  restore(records: JournalRecord[]): void {
+    for (const record of [...records].sort((left, right) => left.order - right.order)) {
+      const json = typeof record.json === 'string' ? record.json : Buffer.from(record.json).toString('utf8');
+      this.size += json.length;
+      this.#order = Math.max(this.#order, record.order);
+      this.segment = Math.max(this.segment, record.segment);
+      if (record.kind === 'step') {
+        this.steps.push({
+          path: record.stepPath,
+          attempt: record.attempt,
+          entryJson: json,
+          segment: record.segment,
+          segmentTimeMs: record.segmentTimeMs,
+          written: true,
+          order: record.order,
+        });
+        continue;
+      }
+      const effect = createEffect(record.stepPath, record.attempt, record.seq, record.kind, null);
+      effect.argumentsHash = record.argumentsHash;
+      effect.state = 'done';
+      effect.ok = record.ok;
+      effect.json = json;
+      effect.segment = record.segment;
+      effect.segmentTimeMs = record.segmentTimeMs;
+      effect.written = true;
+      effect.order = record.order;
+      this.effects.set(keyOf(record.stepPath, record.attempt, record.seq), effect);
+    }
+  }
+
+  /**
+   * Steps that a resume may skip: those before the first one with an unanswered effect. (An effect that was issued and not awaited
+   * outlives its step; if the server dies first, only running the step again can ask for it again.)
+   */
+  get settledSteps(): JournalStep[] {
+    const unsettled = new Set<string>();
+    for (const effect of this.effects.values()) if (effect.state !== 'done') unsettled.add(effect.stepPath);
+    if (unsettled.size === 0) return this.steps;
+    const end = this.steps.findIndex((step) => unsettled.has(step.path));
+    return end < 0 ? this.steps : this.steps.slice(0, end);
+  }
+
+  /** Prepares a replay: what the program is started with, and the time of its first segment (null: the execution's own start). */
+  beginReplay(): { resume: ResumePoint | null; timeMs: number | null } {
+    const settled = this.settledSteps;
+    this.steps.length = settled.length;
+    const skipped = new Set(settled.map((step) => step.path));
+    this.#replay = [];
+    this.#replayed = 0;
+    for (const [key, effect] of this.effects) {
+      // What never left is asked for again by the program; keeping it would make the execution wait for it if it is not.
+      if (effect.state === 'held') {
+        this.effects.delete(key);
+        continue;
+      }
+      effect.issued = skipped.has(effect.stepPath);
+      if (!effect.issued && effect.segment !== notConsumed) this.#replay.push(effect);
+    }
+    this.#replay.sort((left, right) => left.segment - right.segment);
+    const last = settled[settled.length - 1];
+    if (last === undefined) return { resume: null, timeMs: null };
+    const elapsedUs = elapsedAfter(last.entryJson);
+    return { resume: { finished: settled.map((step) => step.entryJson), elapsedUs }, timeMs: last.segmentTimeMs };
+  }
+
+  /** The number of the segment that a program started at the resume point begins with. */
+  get firstSegment(): number {
+    return this.steps.length === 0 ? 0 : (this.steps[this.steps.length - 1] as JournalStep).segment;
+  }
+
+  get isReplaying(): boolean {
+    return this.#replayed < this.#replay.length;
+  }
+
+  /** The next recorded result to deliver, or what the program failed to ask for. Only while `isReplaying`. */
+  nextReplay(): JournalEffect | Mismatch {
+    const effect = this.#replay[this.#replayed] as JournalEffect;
+    if (!effect.issued) {
+      return { stepPath: effect.stepPath, got: 'no such call', expected: `${effect.kind} (call ${effect.seq} of the step)` };
+    }
+    this.#replayed++;
+    return effect;
+  }
+
+  /** Books an effect that the program issued. Returns the new or matching one, or the mismatch. */
+  issue(issued: IssuedEffect): JournalEffect | Mismatch {
+    const key = keyOf(issued.stepPath, issued.attempt, issued.seq);
+    const known = this.effects.get(key);
+    if (known === undefined) {
+      const effect = createEffect(issued.stepPath, issued.attempt, issued.seq, issued.kind, issued.argumentsJson);
+      effect.issued = true;
+      this.size += issued.argumentsJson.length;
+      this.effects.set(key, effect);
+      return effect;
+    }
+    if (known.kind !== issued.kind || !sameArguments(known, issued.argumentsJson)) {
+      return {
+        stepPath: issued.stepPath,
+        got: `${issued.kind} ${issued.argumentsJson.slice(0, 300)}`,
+        expected: `${known.kind} ${known.argumentsJson?.slice(0, 300) ?? '(other arguments)'}`,
+      };
+    }
+    known.argumentsJson = issued.argumentsJson;
+    known.issued = true;
+    return known;
+  }
+
+  answer(effect: JournalEffect, result: EffectResult): void {
+    effect.state = 'done';
+    effect.ok = result.ok;
+    effect.json = result.json;
+    this.size += result.json.length;
+  }
+
+  /** Gives a result the next segment of the program. One that was written as not consumed is written again. */
+  consume(effect: JournalEffect, timeMs: number): void {
+    effect.segment = ++this.segment;
+    effect.segmentTimeMs = timeMs;
+    effect.written = false;
+  }
+
+  /** Whether it is still the effect that stands under its key: a replay forgets the held ones. */
+  holds(effect: JournalEffect): boolean {
+    return this.effects.get(keyOf(effect.stepPath, effect.attempt, effect.seq)) === effect;
+  }
+
+  finish(step: FinishedStep, segment: number, segmentTimeMs: number): void {
+    this.steps.push({ path: step.path, attempt: 1, entryJson: step.entryJson, segment, segmentTimeMs, written: false, order: 0 });
+    this.size += step.entryJson.length;
+  }
+
+  hasFinished(stepPath: string): boolean {
+    return this.steps.some((step) => step.path === stepPath);
+  }
+
+  get hasUnanswered(): boolean {
+    for (const effect of this.effects.values()) if (effect.state !== 'done') return true;
+    return false;
+  }
+
+  /** A result is recorded once the program has seen it, or when it never will because its step has ended. */
+  #isRecordable(effect: JournalEffect): boolean {
+    return !effect.written && effect.state === 'done' && (effect.segment !== notConsumed || this.hasFinished(effect.stepPath));
+  }
+
+  /** What the store does not have yet, in order; marked as handed over. */
+  takeUnwritten(): JournalRecord[] {
+    const records: JournalRecord[] = [];
+    for (const effect of this.effects.values()) {
+      if (!this.#isRecordable(effect)) continue;
+      effect.written = true;
+      records.push({
+        stepPath: effect.stepPath,
+        attempt: effect.attempt,
+        seq: effect.seq,
+        kind: effect.kind,
+        argumentsHash: hashOf(effect),
+        ok: effect.ok,
+        json: effect.json,
+        segment: effect.segment,
+        segmentTimeMs: effect.segmentTimeMs,
+        order: 0,
+      });
+    }
+    records.sort((left, right) => left.segment - right.segment);
+    for (const record of records) record.order = ++this.#order;
+    for (const step of this.settledSteps) {
+      if (step.written) continue;
+      step.written = true;
+      step.order = ++this.#order;
+      records.push({
+        stepPath: step.path,
+        attempt: step.attempt,
+        seq: 0,
+        kind: 'step',
+        argumentsHash: null,
+        ok: true,
+        json: step.entryJson,
+        segment: step.segment,
+        segmentTimeMs: step.segmentTimeMs,
+        order: step.order,
+      });
+    }
+    return records;
+  }
+
+  get hasUnwritten(): boolean {
+    for (const effect of this.effects.values()) if (this.#isRecordable(effect)) return true;
+    return this.settledSteps.some((step) => !step.written);
+  }
+}
+
+export function isMismatch(value: JournalEffect | Mismatch): value is Mismatch {
+  return 'expected' in value;
+}
+
+function keyOf(stepPath: string, attempt: number, seq: number): string {
+  return `${stepPath}#${attempt}#${seq}`;
+}
+
+function createEffect(stepPath: string, attempt: number, seq: number, kind: string, argumentsJson: string | null): JournalEffect {
+  return {
+    stepPath,
+    attempt,
+    seq,
+    kind,
+    argumentsJson,
+    argumentsHash: null,
+    state: 'held',
+    ok: false,
+    json: '',
+    segment: notConsumed,
+    segmentTimeMs: 0,
+    issued: false,
+    written: false,
+    order: 0,
+    beganMs: 0,
+    endedMs: 0,
+  };
+}
+
+function hashOf(effect: JournalEffect): Uint8Array {
+  effect.argumentsHash ??= createHash('sha256').update(effect.argumentsJson ?? '').digest();
+  return effect.argumentsHash;
+}
+
+function sameArguments(known: JournalEffect, argumentsJson: string): boolean {
+  if (known.argumentsJson !== null) return known.argumentsJson === argumentsJson;
+  return Buffer.from(hashOf(known)).equals(createHash('sha256').update(argumentsJson).digest());
+}
+
+/** Start plus duration of a trace entry, in microseconds. */
+function elapsedAfter(entryJson: string): number {
+  const entry = JSON.parse(entryJson) as [string, number, number, number, number, unknown];
+  return entry[3] + entry[4];
+}

@@ -1,0 +1,1053 @@
+import type { RandomSource } from './random.ts';
+import type { Expression, GuestLimits, Program, ProgramNode, ScopeName, SwitchCase, Template } from '../protocol/program.ts';
+
+/**
+ * The guest kernel: drives a program inside the isolate. It is the only code that the host calls, with strings and numbers only,
+ * and it answers with one string. It is evaluated from its source text, so it may use nothing from outside its own body.
+ *
+ * The host calls `start` or `deliver`, which run one segment; when the answer is '' the segment went on in micro-tasks, which have
+ * run when the call is over, and `drain` gives the answer. The first line of an answer tells its kind and the lengths of what follows:
+ *
+ *   E failed httpStatus headers output error trace logs effects \n …   the run has ended
+ *   S effects finished logs \n …                                        it waits for effects
+ *   B \n message                                                        the body is not JSON; nothing has run
+ */
+export interface Kernel {
+  /** Compiles the program. '' or the error as JSON text. */
+  load(programJson: string): string;
+  start(
+    run: number,
+    executionId: string,
+    version: number,
+    seed: string,
+    timeMs: number,
+    inputJson: string,
+    bodyJson: string | null,
+    resumeJson: string,
+  ): string;
+  deliver(run: number, stepPath: string, seq: number, ok: boolean, json: string, timeMs: number): string;
+  drain(): string;
+  drop(run: number): void;
+}
+
+export interface KernelParts {
+  createRandomSource: (seed: string, scope: string) => RandomSource;
+  installClock: (nowMs: () => number, random: () => number) => void;
+  hardenRealm: () => void;
+}
+
+export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
+  // ---- what the kernel needs of the realm, taken before anything can change it -------------------------------------------------
+  const parse = JSON.parse;
+  const stringify = JSON.stringify;
+  const AsyncFunction = (async () => {}).constructor as unknown as (...source: string[]) => AnyFunction;
+  const PlainFunction = Function as unknown as (...source: string[]) => AnyFunction;
+  const { defineProperty, freeze, keys } = Object;
+  const isArray = Array.isArray;
+  const temporal = (globalThis as unknown as { Temporal: { Now: { instant(): { epochNanoseconds: bigint } } } }).Temporal;
+  const realInstant = temporal.Now.instant;
+  /** The isolate's only microsecond clock. It stays in here: guests see the segment's time. */
+  const clockUs = (): number => Number(realInstant().epochNanoseconds % 1_000_000_000_000_000n) / 1000;
+
+  type AnyFunction = (...values: unknown[]) => unknown;
+
+  interface CompiledNode {
+    definition: ProgramNode;
+    /** Code nodes: the author's function. */
+    run: AnyFunction | null;
+    usesInput: boolean;
+    usesCtx: boolean;
+    usesNodes: boolean;
+    usesPrev: boolean;
+    /** JSON text of the node's name, for traces. */
+    nameJson: string;
+  }
+
+  interface PendingEffect {
+    resolve: (value: unknown) => void;
+    reject: (reason: unknown) => void;
+    decode: (json: string) => unknown;
+  }
+
+  interface Step {
+    run: Run;
+    node: CompiledNode;
+    path: string;
+    attempt: number;
+    seq: number;
+    open: boolean;
+    pending: Map<number, PendingEffect> | null;
+    scope: Partial<Record<ScopeName, unknown>> | null;
+    random: RandomSource | null;
+    logIndex: number;
+    startUs: number;
+  }
+
+  interface Run {
+    id: number;
+    executionId: string;
+    version: number;
+    seed: string;
+    inputJson: string;
+    bodyJson: string | null;
+    /** Parsed once to check it; the first step that asks for it takes it. */
+    checkedBody: { value: unknown } | null;
+    step: Step | null;
+    outputs: Map<string, string>;
+    prevJson: string | null;
+    /** Entries without their output, and the outputs, in order. */
+    traceEntries: string[];
+    traceOutputs: string[];
+    /** Index into the trace of the first entry that was not reported yet. */
+    reported: number;
+    effectCount: number;
+    pendingCount: number;
+    outbox: unknown[][] | null;
+    logs: unknown[][] | null;
+    logsSize: number;
+    originUs: number;
+    answer: string | null;
+  }
+
+  let program: Program;
+  let compiled = new Map<string, CompiledNode>();
+  let currentTimeMs = 0;
+  let current: Run | null = null;
+  const runs = new Map<number, Run>();
+
+  // ---- errors --------------------------------------------------------------------------------------------------------------------
+
+  /** An error that the kernel itself raised: its code is believed. User code can imitate the message, not the brand. */
+  class KernelError extends Error {
+    readonly #code: string;
+    constructor(code: string, message: string) {
+      super(message);
+      this.#code = code;
+      defineProperty(this, 'code', { value: code, enumerable: true, writable: true, configurable: true });
+    }
+    static codeOf(error: unknown): string | null {
+      return typeof error === 'object' && error !== null && #code in error ? error.#code : null;
+    }
+  }
+  defineProperty(KernelError.prototype, 'name', { value: 'NflowError' });
+  defineProperty(KernelError.prototype, 'constructor', { value: Error });
+  freeze(KernelError.prototype);
+  freeze(KernelError);
+
+  const textMax = 8192;
+  const cut = (text: string, size: number = textMax): string => (text.length <= size ? text : `${text.slice(0, size)}…`);
+
+  const readText = (source: unknown, key: string): string => {
+    try {
+      const value = (source as Record<string, unknown>)[key];
+      return typeof value === 'string' ? value : '';
+    } catch {
+      return '';
+    }
+  };
+
+  const textOf = (value: unknown): string => {
+    try {
+      if (typeof value === 'string') return value;
+      if (typeof value === 'object' && value !== null) return stringify(value) ?? 'an object';
+      return String(value);
+    } catch {
+      return 'a value that cannot be shown';
+    }
+  };
+
+  /** The two lines before the author's first one: the function's header (2) and the directive (1). */
+  const linesBefore = 3;
+
+  /** The author's own lines of a stack, numbered as in the author's text; the kernel's frames say nothing to them. */
+  const stackOf = (stack: string): string =>
+    stack
+      .split('\n')
+      .filter((line) => !/^ +at .*nflow\/kernel|^ +at .*\bkernel:\d+|^ +at <anonymous>$/.test(line))
+      .map((line) =>
+        line.replace(/nflow\/([^\s:)]+):(\d+):/g, (_, at: string, number: string) => `${at}:${Number(number) - linesBefore}:`),
+      )
+      .join('\n');
+
+  /** Everything about a failure that the history keeps: JSON text. */
+  const describeError = (error: unknown, node: string, pointer: string | null): string => {
+    const code = KernelError.codeOf(error) ?? 'node_failed';
+    const isObject = typeof error === 'object' && error !== null;
+    const stack = isObject ? readText(error, 'stack') : '';
+    const message = isObject ? readText(error, 'message') || textOf(error) : textOf(error);
+    const described: Record<string, unknown> = {
+      code,
+      message: cut(message),
+      workflow: program.workflow,
+      node,
+    };
+    const name = isObject ? readText(error, 'name') : '';
+    if (name !== '' && name !== 'NflowError') described['name'] = cut(name, 200);
+    const place = /nflow\/([^\s:)]+):(\d+):(\d+)/.exec(stack);
+    if (place !== null && place[1] === node) {
+      described['line'] = Number(place[2]) - linesBefore;
+      described['column'] = Number(place[3]);
+    }
+    if (pointer !== null) described['pointer'] = pointer;
+    if (isObject && code === 'effect_failed') {
+      for (const key of ['reason', 'retryable', 'status'] as const) {
+        const value = (error as Record<string, unknown>)[key];
+        if (value !== undefined) described[key] = value;
+      }
+    }
+    if (stack !== '') described['stack'] = cut(stackOf(stack));
+    return stringify(described);
+  };
+
+  // ---- values ↔ JSON text ----------------------------------------------------------------------------------------------------------
+
+  const depthMax = 1000;
+
+  /** The path of the first thing in `value` that JSON cannot hold, or ''. A cycle shows as too deep. */
+  const findNotJson = (value: unknown, path: string, depth: number): string => {
+    switch (typeof value) {
+      case 'function':
+      case 'symbol':
+      case 'bigint':
+        return `${path} is a ${typeof value}`;
+      case 'object': {
+        if (value === null) return '';
+        if (depth > depthMax) return `${cut(path, 200)} is nested deeper than ${depthMax} levels, or contains itself`;
+        if (typeof (value as { toJSON?: unknown }).toJSON === 'function') return '';
+        if (isArray(value)) {
+          for (let i = 0; i < value.length; i++) {
+            const item = value[i] as unknown;
+            const type = typeof item;
+            if (type === 'string' || type === 'number' || type === 'boolean') continue;
+            const bad = findNotJson(item, `${path}[${i}]`, depth + 1);
+            if (bad !== '') return bad;
+          }
+          return '';
+        }
+        const names = keys(value);
+        for (let i = 0; i < names.length; i++) {
+          const name = names[i] as string;
+          const item = (value as Record<string, unknown>)[name];
+          const type = typeof item;
+          if (type === 'string' || type === 'number' || type === 'boolean') continue;
+          const bad = findNotJson(item, `${path}.${name}`, depth + 1);
+          if (bad !== '') return bad;
+        }
+        return '';
+      }
+      default:
+        return '';
+    }
+  };
+
+  const toJson = (value: unknown, what: string): string => {
+    if (value === undefined || value === null) return 'null';
+    const bad = findNotJson(value, what, 0);
+    if (bad !== '') throw new KernelError('result_not_json', `${bad}, which JSON cannot hold; return plain data`);
+    let text: string | undefined;
+    try {
+      text = stringify(value);
+    } catch (error) {
+      throw new KernelError('result_not_json', `${what} could not be turned into JSON: ${cut(readText(error, 'message'), 500)}`);
+    }
+    if (text === undefined) return 'null';
+    if (text.length > limits.outputSizeMax) {
+      throw new KernelError(
+        'output_too_large',
+        `${what} is ${text.length} characters of JSON; the limit is ${limits.outputSizeMax}. Return less, or store it and return where it is`,
+      );
+    }
+    return text;
+  };
+
+  // ---- what a step sees --------------------------------------------------------------------------------------------------------------
+
+  const readInput = (run: Run): unknown => {
+    const input = parse(run.inputJson) as Record<string, unknown>;
+    if (run.bodyJson !== null) {
+      const checked = run.checkedBody;
+      run.checkedBody = null;
+      input['body'] = checked === null ? parse(run.bodyJson) : checked.value;
+    }
+    return input;
+  };
+
+  /** `nodes`: each finished step's output, parsed when it is first read, a copy of this step's own. */
+  const viewNodes = (run: Run): Record<string, unknown> => {
+    const view = { __proto__: null } as unknown as Record<string, unknown>;
+    for (const [name, json] of run.outputs) {
+      defineProperty(view, name, {
+        configurable: true,
+        enumerable: true,
+        get: () => {
+          const value = parse(json) as unknown;
+          defineProperty(view, name, { value, writable: true, enumerable: true, configurable: true });
+          return value;
+        },
+        set: (value) => {
+          defineProperty(view, name, { value, writable: true, enumerable: true, configurable: true });
+        },
+      });
+    }
+    return view;
+  };
+
+  const viewExecution = (step: Step) => ({
+    id: step.run.executionId,
+    workflow: program.workflow,
+    version: step.run.version,
+    attempt: step.attempt,
+  });
+
+  const readScope = (step: Step, name: ScopeName): unknown => {
+    step.scope ??= {};
+    const scope = step.scope;
+    if (name in scope) return scope[name];
+    let value: unknown;
+    switch (name) {
+      case 'input':
+        value = readInput(step.run);
+        break;
+      case 'nodes':
+        value = viewNodes(step.run);
+        break;
+      case 'prev':
+        value = step.run.prevJson === null ? undefined : parse(step.run.prevJson);
+        break;
+      case 'vars':
+        value = parse(program.varsJson);
+        break;
+      case 'execution':
+        value = viewExecution(step);
+        break;
+      default:
+        value = undefined;
+    }
+    scope[name] = value;
+    return value;
+  };
+
+  const scopeNames: ScopeName[] = ['input', 'nodes', 'prev', 'vars', 'execution', 'secrets', 'error', 'item', 'index'];
+  const expressions = new Map<Expression, AnyFunction>();
+  let failingPointer: string | null = null;
+
+  const evaluate = (step: Step, expression: Expression): unknown => {
+    const values = scopeNames.map((name) => (expression.uses.includes(name) ? readScope(step, name) : undefined));
+    failingPointer = expression.pointer;
+    const value = (expressions.get(expression) as AnyFunction)(...values);
+    failingPointer = null;
+    return value;
+  };
+
+  /** The template's value as JSON text; a plain reference passes its text through. */
+  const renderJson = (step: Step, template: Template | null, what: string): string => {
+    if (template === null) return 'null';
+    switch (template.kind) {
+      case 'literal':
+        return template.json;
+      case 'expression': {
+        const reference = template.reference;
+        if (reference === 'prev') return step.run.prevJson ?? 'null';
+        if (reference?.startsWith('nodes.') === true) return step.run.outputs.get(reference.slice(6)) ?? 'null';
+        return toJson(evaluate(step, template.expression), what);
+      }
+      case 'text':
+        return stringify(renderText(step, template.parts));
+      case 'object': {
+        let text = '{';
+        for (const [key, value] of template.entries) {
+          text += `${text === '{' ? '' : ','}${stringify(key)}:${renderJson(step, value, `${what}.${key}`)}`;
+        }
+        return `${text}}`;
+      }
+      case 'array':
+        return `[${template.items.map((item, i) => renderJson(step, item, `${what}[${i}]`)).join(',')}]`;
+    }
+  };
+
+  const renderText = (step: Step, pieces: (string | Expression)[]): string => {
+    let text = '';
+    for (const piece of pieces) {
+      if (typeof piece === 'string') {
+        text += piece;
+        continue;
+      }
+      const value = evaluate(step, piece);
+      if (value === undefined || value === null) continue;
+      text += typeof value === 'object' || typeof value === 'function' ? toJson(value, 'a value in a text') : String(value);
+    }
+    return text;
+  };
+
+  const render = (step: Step, template: Template | null, what: string): unknown => {
+    if (template === null) return undefined;
+    return parse(renderJson(step, template, what));
+  };
+
+  const jsonEqual = (left: unknown, right: unknown): boolean => {
+    if (left === right) return true;
+    if (typeof left !== 'object' || typeof right !== 'object' || left === null || right === null) return false;
+    if (isArray(left) !== isArray(right)) return false;
+    const names = keys(left);
+    if (names.length !== keys(right).length) return false;
+    return names.every(
+      (name) =>
+        Object.hasOwn(right, name) &&
+        jsonEqual((left as Record<string, unknown>)[name], (right as Record<string, unknown>)[name]),
+    );
+  };
+
+  // ---- effects ---------------------------------------------------------------------------------------------------------------------
+
+  const issue = (step: Step, kind: string, argumentsJson: string, decode: (json: string) => unknown): Promise<unknown> => {
+    const run = step.run;
+    if (!step.open || current !== run) {
+      return Promise.reject(new KernelError('node_failed', `this step has ended: it can no longer call ${kind}; await what it starts`));
+    }
+    if (argumentsJson.length > limits.effectArgumentsSizeMax) {
+      return Promise.reject(
+        new KernelError('effect_failed', `the arguments of ${kind} are ${argumentsJson.length} characters of JSON; the limit is ${limits.effectArgumentsSizeMax}`),
+      );
+    }
+    if (run.effectCount >= limits.effectsPerRunMax) {
+      return Promise.reject(new KernelError('effect_failed', `a run may have ${limits.effectsPerRunMax} effects; this one asks for more`));
+    }
+    if (run.pendingCount >= limits.parallelEffectsMax) {
+      return Promise.reject(
+        new KernelError('effect_failed', `a run may wait for ${limits.parallelEffectsMax} effects at a time; await some before starting more`),
+      );
+    }
+    run.effectCount++;
+    run.pendingCount++;
+    const seq = ++step.seq;
+    run.outbox ??= [];
+    run.outbox.push([step.path, step.attempt, seq, kind, argumentsJson]);
+    return new Promise((resolve, reject) => {
+      step.pending ??= new Map();
+      step.pending.set(seq, { resolve, reject, decode });
+    });
+  };
+
+  const effectError = (json: string): Error => {
+    const described = parse(json) as Record<string, unknown>;
+    const error = new KernelError('effect_failed', typeof described['message'] === 'string' ? described['message'] : 'the effect failed');
+    for (const key of ['reason', 'retryable']) {
+      if (described[key] !== undefined) defineProperty(error, key, { value: described[key], enumerable: true, writable: true, configurable: true });
+    }
+    return error;
+  };
+
+  interface HttpResponse {
+    status: number;
+    headers: Record<string, unknown>;
+    body: unknown;
+  }
+
+  const decodeHttp = (json: string): HttpResponse => {
+    const raw = parse(json) as { status: number; headers: Record<string, unknown>; bodyKind: string; bodyText: string };
+    let body: unknown = raw.bodyKind === 'none' ? null : raw.bodyText;
+    if (raw.bodyKind === 'json') {
+      try {
+        body = parse(raw.bodyText);
+      } catch {
+        // A server that says JSON and sends something else: the author sees the text.
+      }
+    }
+    return { status: raw.status, headers: raw.headers, body };
+  };
+
+  const expectSuccess = (what: string) => (json: string): HttpResponse => {
+    const response = decodeHttp(json);
+    if (response.status < 400) return response;
+    const error = new KernelError('effect_failed', `${what} answered ${response.status}`);
+    defineProperty(error, 'status', { value: response.status, enumerable: true, writable: true, configurable: true });
+    defineProperty(error, 'response', { value: response, enumerable: false, writable: true, configurable: true });
+    throw error;
+  };
+
+  interface HttpOptions {
+    headers?: Record<string, unknown>;
+    query?: Record<string, unknown>;
+    body?: unknown;
+    timeout?: string | number;
+    redirect?: string;
+  }
+
+  const sortedTexts = (values: unknown, what: string): Record<string, string | string[]> | null => {
+    if (values === undefined || values === null) return null;
+    if (typeof values !== 'object') throw new KernelError('effect_failed', `${what} must be an object of names and values`);
+    const sorted: Record<string, string | string[]> = {};
+    for (const name of keys(values).sort()) {
+      const value = (values as Record<string, unknown>)[name];
+      if (value === undefined || value === null) continue;
+      sorted[name] = isArray(value) ? value.map(String) : String(value);
+    }
+    return sorted;
+  };
+
+  const requestHttp = (step: Step, method: string, url: string, options: HttpOptions | undefined): Promise<unknown> => {
+    try {
+      const given = options ?? {};
+      let body: string | null = null;
+      let bodyKind: string | null = null;
+      if (given.body !== undefined && given.body !== null) {
+        bodyKind = typeof given.body === 'string' ? 'text' : 'json';
+        body = typeof given.body === 'string' ? given.body : toJson(given.body, 'body');
+      }
+      const verb = String(method).toUpperCase();
+      const target = String(url);
+      const call = {
+        method: verb,
+        url: target,
+        headers: sortedTexts(given.headers, 'headers'),
+        query: sortedTexts(given.query, 'query'),
+        body,
+        bodyKind,
+        timeoutMs: given.timeout === undefined ? null : durationMs(given.timeout, 'timeout'),
+        redirect: given.redirect === 'manual' ? 'manual' : 'follow',
+      };
+      return issue(step, 'http', stringify(call), expectSuccess(`${verb} ${target.split('?')[0] as string}`));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  };
+
+  const durationUnits: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+  const durationMs = (given: unknown, what: string): number => {
+    if (typeof given === 'number' && given >= 0 && given <= Number.MAX_SAFE_INTEGER) return given;
+    let total = 0;
+    let rest = typeof given === 'string' ? given : '';
+    while (rest !== '') {
+      const part = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)/.exec(rest);
+      if (part === null) break;
+      total += Number(part[1]) * (durationUnits[part[2] as string] as number);
+      rest = rest.slice(part[0].length);
+    }
+    if (typeof given !== 'string' || given === '' || rest !== '') {
+      throw new KernelError('node_failed', `${what} must be milliseconds or a duration such as '200ms', '2s' or '1h30m'; got ${cut(textOf(given), 100)}`);
+    }
+    return total;
+  };
+
+  class GuestHttp {
+    readonly #step: Step;
+    constructor(step: Step) {
+      this.#step = step;
+    }
+    request(options: HttpOptions & { method?: string; url: string }): Promise<unknown> {
+      return requestHttp(this.#step, options?.method ?? 'GET', options?.url, options);
+    }
+    get(url: string, options?: HttpOptions): Promise<unknown> {
+      return requestHttp(this.#step, 'GET', url, options);
+    }
+    head(url: string, options?: HttpOptions): Promise<unknown> {
+      return requestHttp(this.#step, 'HEAD', url, options);
+    }
+    delete(url: string, options?: HttpOptions): Promise<unknown> {
+      return requestHttp(this.#step, 'DELETE', url, options);
+    }
+    post(url: string, body?: unknown, options?: HttpOptions): Promise<unknown> {
+      return requestHttp(this.#step, 'POST', url, { ...options, body });
+    }
+    put(url: string, body?: unknown, options?: HttpOptions): Promise<unknown> {
+      return requestHttp(this.#step, 'PUT', url, { ...options, body });
+    }
+    patch(url: string, body?: unknown, options?: HttpOptions): Promise<unknown> {
+      return requestHttp(this.#step, 'PATCH', url, { ...options, body });
+    }
+  }
+
+  const log = (step: Step, level: string, values: unknown[]): void => {
+    const run = step.run;
+    if (run.logsSize > limits.logsPerRunSizeMax) return;
+    let text = cut(values.map(textOf).join(' '));
+    run.logsSize += text.length;
+    if (run.logsSize > limits.logsPerRunSizeMax) {
+      text = `the logs of this run have reached ${limits.logsPerRunSizeMax} characters: what follows is not kept`;
+    }
+    run.logs ??= [];
+    run.logs.push([step.path, step.attempt, ++step.logIndex, level, currentTimeMs, text]);
+  };
+
+  class GuestLog {
+    readonly #step: Step;
+    constructor(step: Step) {
+      this.#step = step;
+    }
+    debug(...values: unknown[]): void {
+      log(this.#step, 'debug', values);
+    }
+    info(...values: unknown[]): void {
+      log(this.#step, 'info', values);
+    }
+    warn(...values: unknown[]): void {
+      log(this.#step, 'warn', values);
+    }
+    error(...values: unknown[]): void {
+      log(this.#step, 'error', values);
+    }
+  }
+
+  const randomOf = (step: Step): RandomSource => {
+    step.random ??= parts.createRandomSource(step.run.seed, `${step.path}#${step.attempt}`);
+    return step.random;
+  };
+
+  class GuestContext {
+    readonly #step: Step;
+    constructor(step: Step) {
+      this.#step = step;
+    }
+    get http(): GuestHttp {
+      return new GuestHttp(this.#step);
+    }
+    get log(): GuestLog {
+      return new GuestLog(this.#step);
+    }
+    get execution() {
+      return viewExecution(this.#step);
+    }
+    /** Waits; '200ms', '2s', '1h30m' or milliseconds. */
+    sleep(duration: string | number): Promise<unknown> {
+      try {
+        return issue(this.#step, 'sleep', stringify({ ms: durationMs(duration, 'sleep') }), () => undefined);
+      } catch (error) {
+        return Promise.reject(error);
+      }
+    }
+    now(): number {
+      return currentTimeMs;
+    }
+    random(): number {
+      return randomOf(this.#step).double();
+    }
+    uuid(): string {
+      const source = randomOf(this.#step);
+      const hex = (word: number): string => word.toString(16).padStart(8, '0');
+      const all = hex(source.word()) + hex(source.word()) + hex(source.word()) + hex(source.word());
+      const variant = ((Number.parseInt(all[16] as string, 16) & 3) | 8).toString(16);
+      return `${all.slice(0, 8)}-${all.slice(8, 12)}-4${all.slice(13, 16)}-${variant}${all.slice(17, 20)}-${all.slice(20)}`;
+    }
+  }
+  for (const Class of [GuestHttp, GuestLog, GuestContext]) {
+    // Without this, `ctx.constructor` would be a door to a class of the kernel.
+    defineProperty(Class.prototype, 'constructor', { value: undefined });
+    freeze(Class.prototype);
+    freeze(Class);
+  }
+
+  // ---- the driver ---------------------------------------------------------------------------------------------------------------------
+
+  const nextOf = (definition: ProgramNode, outputJson: string): string | null => {
+    switch (definition.type) {
+      case 'if':
+        return outputJson === 'true' ? definition.then : definition.else;
+      case 'switch': {
+        const index = Number(outputJson);
+        return index < 0 ? definition.default : (definition.cases[index] as SwitchCase).next;
+      }
+      case 'respond':
+      case 'fail':
+      case 'end':
+        return null;
+      default:
+        return definition.next;
+    }
+  };
+
+  const openStep = (run: Run, node: CompiledNode): Step => ({
+    run,
+    node,
+    path: node.definition.name,
+    attempt: 1,
+    seq: 0,
+    open: true,
+    pending: null,
+    scope: null,
+    random: null,
+    logIndex: 0,
+    startUs: clockUs() - run.originUs,
+  });
+
+  const closeStep = (step: Step): void => {
+    step.open = false;
+    if (step.pending !== null) {
+      step.run.pendingCount -= step.pending.size;
+      step.pending = null;
+    }
+  };
+
+  const us = (value: number): number => (value < 0 ? 0 : Math.round(value));
+
+  const entryOf = (step: Step, status: 0 | 1): string =>
+    `[${step.node.nameJson},${step.attempt},${status},${us(step.startUs)},${us(clockUs() - step.run.originUs - step.startUs)}`;
+
+  /** Ends the step, and the run or on to the next node. Returns the node to go on with. */
+  const completeStep = (step: Step, outputJson: string): CompiledNode | null => {
+    const run = step.run;
+    closeStep(step);
+    run.traceEntries.push(entryOf(step, 1));
+    run.traceOutputs.push(outputJson);
+    run.outputs.set(step.path, outputJson);
+    run.prevJson = outputJson;
+    const next = nextOf(step.node.definition, outputJson);
+    if (next !== null) return compiled.get(next) as CompiledNode;
+    endRun(run, 0, '', outputJson);
+    return null;
+  };
+
+  const traceOf = (run: Run, outputJson: string): string => {
+    const last = run.traceEntries.length - 1;
+    let text = '[';
+    for (let i = 0; i <= last; i++) {
+      const output = run.traceOutputs[i] as string;
+      if (i > 0) text += ',';
+      // The last step's output is the run's: it is kept once.
+      text += i === last && output === outputJson ? `${run.traceEntries[i]}]` : `${run.traceEntries[i]},${output}]`;
+    }
+    return `${text}]`;
+  };
+
+  const takeEffects = (run: Run): string => {
+    const outbox = run.outbox;
+    if (outbox === null) return '';
+    run.outbox = null;
+    return stringify(outbox);
+  };
+
+  const takeLogs = (run: Run): string => {
+    const logs = run.logs;
+    if (logs === null) return '';
+    run.logs = null;
+    return stringify(logs);
+  };
+
+  const answerEnd = (run: Run, failed: 0 | 1, httpStatus: number, headers: string, output: string, error: string, trace: string): void => {
+    const effects = takeEffects(run);
+    const logs = takeLogs(run);
+    run.answer =
+      `E ${failed} ${httpStatus} ${headers.length} ${output.length} ${error.length} ${trace.length} ${logs.length} ${effects.length}\n` +
+      headers + output + error + trace + logs + effects;
+    runs.delete(run.id);
+  };
+
+  const endRun = (run: Run, httpStatus: number, headersJson: string, outputJson: string): void => {
+    run.step = null;
+    answerEnd(run, 0, httpStatus, headersJson, outputJson, '', traceOf(run, outputJson));
+  };
+
+  const failRun = (step: Step, error: unknown, httpStatus = 0, described: string | null = null): void => {
+    const run = step.run;
+    const pointer = failingPointer;
+    failingPointer = null;
+    closeStep(step);
+    run.step = null;
+    run.traceEntries.push(entryOf(step, 0));
+    run.traceOutputs.push('null');
+    const text = described ?? describeError(error, step.node.definition.name, pointer);
+    answerEnd(run, 1, httpStatus, '', '', text, traceOf(run, 'null'));
+  };
+
+  /** Runs nodes until one waits or the run ends. */
+  const advance = (run: Run, first: CompiledNode): void => {
+    let node: CompiledNode | null = first;
+    while (node !== null) {
+      const step = openStep(run, node);
+      run.step = step;
+      try {
+        node = enter(step);
+      } catch (error) {
+        failRun(step, error);
+        return;
+      }
+    }
+  };
+
+  const settle = (step: Step, value: unknown): void => {
+    if (!step.open) return;
+    let next: CompiledNode | null;
+    try {
+      next = completeStep(step, toJson(value, 'the result'));
+    } catch (error) {
+      failRun(step, error);
+      return;
+    }
+    if (next !== null) advance(step.run, next);
+  };
+
+  const settleLater = (step: Step, promise: Promise<unknown>): null => {
+    promise.then(
+      (value) => settle(step, value),
+      (error: unknown) => {
+        if (step.open) failRun(step, error);
+      },
+    );
+    return null;
+  };
+
+  /** Executes one node. Returns the node to go on with, or null when it waits or the run has ended. */
+  const enter = (step: Step): CompiledNode | null => {
+    const { node, run } = step;
+    const definition = node.definition;
+    switch (definition.type) {
+      case 'code': {
+        const value = (node.run as AnyFunction)(
+          node.usesInput ? readInput(run) : undefined,
+          node.usesCtx ? new GuestContext(step) : undefined,
+          node.usesNodes ? viewNodes(run) : undefined,
+          node.usesPrev && run.prevJson !== null ? parse(run.prevJson) : undefined,
+        );
+        if (definition.code.async) return settleLater(step, value as Promise<unknown>);
+        if (typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function') {
+          return settleLater(step, Promise.resolve(value));
+        }
+        return completeStep(step, toJson(value, 'the result'));
+      }
+      case 'if':
+        return completeStep(step, evaluate(step, definition.condition) ? 'true' : 'false');
+      case 'switch': {
+        const value = definition.value === null ? undefined : evaluate(step, definition.value);
+        const index = definition.cases.findIndex((branch) =>
+          'when' in branch ? Boolean(evaluate(step, branch.when)) : jsonEqual(value, render(step, branch.equals, 'equals')),
+        );
+        if (index < 0 && definition.default === null) {
+          throw new KernelError(
+            'switch_no_match',
+            `no case matches ${cut(textOf(value), 200)} and there is no default; add a case or a default`,
+          );
+        }
+        return completeStep(step, String(index));
+      }
+      case 'set':
+        return completeStep(step, renderJson(step, definition.values, 'values'));
+      case 'end':
+        return completeStep(step, definition.output === null ? (run.prevJson ?? 'null') : renderJson(step, definition.output, 'output'));
+      case 'respond': {
+        const status = render(step, definition.status, 'status');
+        if (typeof status !== 'number' || !Number.isInteger(status) || status < 200 || status > 599) {
+          throw new KernelError('node_failed', `status must be a whole number from 200 to 599; got ${cut(textOf(status), 100)}`);
+        }
+        const headers = sortedTexts(render(step, definition.headers, 'headers'), 'headers');
+        const body = renderJson(step, definition.body, 'body');
+        if (body.length > limits.outputSizeMax) {
+          throw new KernelError('output_too_large', `the body is ${body.length} characters of JSON; the limit is ${limits.outputSizeMax}`);
+        }
+        closeStep(step);
+        run.traceEntries.push(entryOf(step, 1));
+        run.traceOutputs.push(body);
+        endRun(run, status, headers === null ? '' : stringify(headers), body);
+        return null;
+      }
+      case 'fail': {
+        const status = render(step, definition.status, 'status');
+        if (typeof status !== 'number' || !Number.isInteger(status) || status < 400 || status > 599) {
+          throw new KernelError('node_failed', `status must be a whole number from 400 to 599; got ${cut(textOf(status), 100)}`);
+        }
+        const described = {
+          code: 'workflow_failed',
+          message: cut(textOf(render(step, definition.message, 'message') ?? '')),
+          workflow: program.workflow,
+          node: definition.name,
+          reason: cut(textOf(render(step, definition.code, 'code') ?? ''), 200),
+          details: definition.details === null ? undefined : render(step, definition.details, 'details'),
+        };
+        failRun(step, null, status, stringify(described));
+        return null;
+      }
+      case 'http': {
+        const method = String(render(step, definition.method, 'method'));
+        const url = String(render(step, definition.url, 'url'));
+        const promise = requestHttp(step, method, url, {
+          headers: render(step, definition.headers, 'headers') as Record<string, unknown>,
+          query: render(step, definition.query, 'query') as Record<string, unknown>,
+          body: render(step, definition.body, 'body'),
+          timeout: definition.timeoutMs,
+        });
+        return settleLater(step, promise);
+      }
+    }
+  };
+
+  // ---- globals for authors -------------------------------------------------------------------------------------------------------------
+
+  const consoleObject: Record<string, unknown> = {};
+  for (const [method, level] of [
+    ['log', 'info'],
+    ['info', 'info'],
+    ['debug', 'debug'],
+    ['trace', 'debug'],
+    ['warn', 'warn'],
+    ['error', 'error'],
+  ] as const) {
+    consoleObject[method] = (...values: unknown[]): void => {
+      if (current?.step != null) log(current.step, level, values);
+    };
+  }
+  defineProperty(globalThis, 'console', { value: consoleObject, writable: true, enumerable: false, configurable: true });
+
+  parts.installClock(
+    () => currentTimeMs,
+    () => {
+      if (current?.step == null) throw new Error('there are no random numbers outside a step');
+      return randomOf(current.step).double();
+    },
+  );
+  parts.hardenRealm();
+
+  // ---- what the host calls ----------------------------------------------------------------------------------------------------------
+
+  const compileExpressions = (value: unknown): void => {
+    if (typeof value !== 'object' || value === null) return;
+    const expression = value as Expression;
+    if (typeof expression.source === 'string' && typeof expression.pointer === 'string') {
+      expressions.set(expression, PlainFunction(...scopeNames, `"use strict";return (\n${expression.source}\n)`));
+      return;
+    }
+    for (const key of keys(value)) compileExpressions((value as Record<string, unknown>)[key]);
+  };
+
+  const finishSegment = (run: Run): string => {
+    if (run.answer !== null) return run.answer;
+    if (run.pendingCount === 0) {
+      // Nothing can ever wake it: without this it would wait for its timeout.
+      failRun(
+        run.step as Step,
+        new KernelError('node_failed', 'the code waits for a promise that nothing can settle; await only what ctx gives, or settle it'),
+      );
+      return run.answer as unknown as string;
+    }
+    let finished = '';
+    if (run.reported < run.traceEntries.length) {
+      const entries: string[] = [];
+      for (let i = run.reported; i < run.traceEntries.length; i++) {
+        entries.push(`${run.traceEntries[i]},${run.traceOutputs[i]}]`);
+      }
+      run.reported = run.traceEntries.length;
+      finished = stringify(entries);
+    }
+    const effects = takeEffects(run);
+    const logs = takeLogs(run);
+    return `S ${effects.length} ${finished.length} ${logs.length}\n${effects}${finished}${logs}`;
+  };
+
+  return {
+    load(programJson) {
+      program = parse(programJson) as Program;
+      compiled = new Map();
+      for (const definition of program.nodes) {
+        let run: AnyFunction | null = null;
+        const uses = definition.type === 'code' ? definition.code.uses : [];
+        try {
+          if (definition.type === 'code') {
+            const construct = definition.code.async ? AsyncFunction : PlainFunction;
+            run = construct('input', 'ctx', 'nodes', 'prev', `"use strict";\n${definition.code.source}\n//# sourceURL=nflow/${definition.name}`);
+          } else {
+            compileExpressions(definition);
+          }
+        } catch (error) {
+          return describeError(error, definition.name, null);
+        }
+        compiled.set(definition.name, {
+          definition,
+          run,
+          usesInput: uses.includes('input'),
+          usesCtx: uses.includes('ctx'),
+          usesNodes: uses.includes('nodes'),
+          usesPrev: uses.includes('prev'),
+          nameJson: stringify(definition.name),
+        });
+      }
+      return '';
+    },
+
+    start(id, executionId, version, seed, timeMs, inputJson, bodyJson, resumeJson) {
+      let checkedBody: { value: unknown } | null = null;
+      if (bodyJson !== null) {
+        try {
+          checkedBody = { value: parse(bodyJson) };
+        } catch (error) {
+          return `B\n${cut(readText(error, 'message'), 300)}`;
+        }
+      }
+      const run: Run = {
+        id,
+        executionId,
+        version,
+        seed,
+        inputJson,
+        bodyJson,
+        checkedBody,
+        step: null,
+        outputs: new Map(),
+        prevJson: null,
+        traceEntries: [],
+        traceOutputs: [],
+        reported: 0,
+        effectCount: 0,
+        pendingCount: 0,
+        outbox: null,
+        logs: null,
+        logsSize: 0,
+        originUs: clockUs(),
+        answer: null,
+      };
+      runs.set(id, run);
+      current = run;
+      currentTimeMs = timeMs;
+      let first: CompiledNode | null = compiled.get(program.start) as CompiledNode;
+      if (resumeJson !== '') {
+        const resume = parse(resumeJson) as { finished: string[]; elapsedUs: number };
+        run.originUs -= resume.elapsedUs;
+        for (const entryJson of resume.finished) {
+          const entry = parse(entryJson) as [string, number, number, number, number, unknown];
+          const outputJson = stringify(entry[5] ?? null);
+          run.traceEntries.push(stringify(entry.slice(0, 5)).slice(0, -1));
+          run.traceOutputs.push(outputJson);
+          run.outputs.set(entry[0], outputJson);
+          run.prevJson = outputJson;
+          const node = compiled.get(entry[0]) as CompiledNode;
+          const next = nextOf(node.definition, outputJson);
+          first = next === null ? null : (compiled.get(next) as CompiledNode);
+        }
+        run.reported = run.traceEntries.length;
+      }
+      if (first === null) endRun(run, 0, '', run.prevJson ?? 'null');
+      else advance(run, first);
+      return run.answer ?? '';
+    },
+
+    deliver(id, stepPath, seq, ok, json, timeMs) {
+      const run = runs.get(id);
+      if (run === undefined) return 'X\n';
+      current = run;
+      currentTimeMs = timeMs;
+      const step = run.step;
+      const pending = step !== null && step.path === stepPath ? step.pending?.get(seq) : undefined;
+      if (pending === undefined) return '';
+      (step as Step).pending?.delete(seq);
+      run.pendingCount--;
+      if (!ok) {
+        pending.reject(effectError(json));
+        return '';
+      }
+      try {
+        pending.resolve(pending.decode(json));
+      } catch (error) {
+        pending.reject(error);
+      }
+      return '';
+    },
+
+    drain() {
+      return current === null ? '' : finishSegment(current);
+    },
+
+    drop(id) {
+      const run = runs.get(id);
+      if (run === undefined) return;
+      runs.delete(id);
+      if (run.step !== null) closeStep(run.step);
+    },
+  };
+}

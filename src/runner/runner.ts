@@ -1,0 +1,289 @@
+import { writeSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import { endFlag, type Frame, FrameReader, FrameWriter, frameType, lossReason, startFlag } from '../protocol/frames.ts';
+import { type RunnerSettings, runnerAnnounceFd } from '../protocol/runner-settings.ts';
+import { SegmentInterrupted, type Vm } from './vm.ts';
+import { VmPool } from './vm-pool.ts';
+
+/** What a run in a VM is known by here. */
+interface HostedRun {
+  vm: Vm;
+  /** `performance.now()` of this process at which its wall time is over. */
+  deadlineMs: number;
+}
+
+/** Answers are sent on while a long batch is still being worked on, so that the gateway is not idle meanwhile. */
+const flushAfterMs = 0.3;
+/** A program that takes longer to compile than this is given up. */
+const loadTimeoutMs = 5000;
+const nothing = '';
+
+/**
+ * A runner: executes segments, one at a time, as frames ask for them. It trusts nothing but its socket, knows no secret and opens
+ * nothing. Before it enters a segment it announces the run's token in a file that survives its death.
+ */
+export class Runner {
+  readonly #socket: Socket;
+  readonly #reader = new FrameReader();
+  readonly #writer = new FrameWriter();
+  readonly #programs = new Map<number, string>();
+  readonly #runs = new Map<number, HostedRun>();
+  readonly #announcement = new Float64Array(1);
+  readonly #onFrame = (frame: Frame): void => this.#handle(frame);
+  #settings: RunnerSettings | null = null;
+  #pool: VmPool | null = null;
+  #batchBeganMs = 0;
+  #reportedStats = '';
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.on('data', (chunk: Buffer) => this.#work(chunk));
+  }
+
+  #work(chunk: Buffer): void {
+    this.#batchBeganMs = performance.now();
+    this.#reader.push(chunk, this.#onFrame);
+    this.#announce(0);
+    this.#flush();
+  }
+
+  #flush(): void {
+    if (this.#writer.pendingBytes > 0) this.#socket.write(this.#writer.take());
+  }
+
+  #announce(run: number): void {
+    if (this.#announcement[0] === run) return;
+    this.#announcement[0] = run;
+    writeSync(runnerAnnounceFd, this.#announcement, 0, 8, 0);
+  }
+
+  #handle(frame: Frame): void {
+    switch (frame.type) {
+      case frameType.start:
+        this.#start(frame);
+        break;
+      case frameType.deliver:
+        this.#deliver(frame);
+        break;
+      case frameType.drop:
+        this.#drop(frame.run);
+        break;
+      case frameType.program:
+        if (frame.flags === 1) this.#forgetProgram(frame.a);
+        else this.#programs.set(frame.a, frame.text(0));
+        break;
+      case frameType.configure:
+        this.#configure(JSON.parse(frame.text(0)) as RunnerSettings);
+        break;
+      default:
+        throw new RangeError(`unexpected frame of type ${frame.type}`);
+    }
+    if (performance.now() - this.#batchBeganMs > flushAfterMs) {
+      this.#flush();
+      this.#batchBeganMs = performance.now();
+    }
+  }
+
+  #configure(settings: RunnerSettings): void {
+    this.#settings = settings;
+    const pool = new VmPool(settings);
+    this.#pool = pool;
+    pool.preloadOne();
+    this.#writer.write(frameType.ready, 0, 0, 0, 0, 0, []);
+    // The first VM is enough to be ready; the others are made one a turn, so that no request waits for more than one.
+    const preload = (): void => {
+      if (pool.preloadOne()) setTimeout(preload, 5);
+      this.#reportPool();
+    };
+    setTimeout(preload, 5);
+    setInterval(() => pool.cleanUp(performance.now()), settings.cleanupIntervalMs);
+    setInterval(() => this.#reportPool(), 1000);
+  }
+
+  #forgetProgram(programId: number): void {
+    this.#programs.delete(programId);
+    this.#pool?.forget(programId);
+  }
+
+  #start(frame: Frame): void {
+    const token = frame.run;
+    const pool = this.#pool as VmPool;
+    const beganMs = performance.now();
+    let vm: Vm | null;
+    let loadError = nothing;
+    this.#announce(token);
+    try {
+      vm = pool.acquire(frame.a, (unbound) => {
+        const text = this.#programs.get(frame.a);
+        if (text === undefined) throw new RangeError(`program ${frame.a} was never sent`);
+        loadError = unbound.load(text, loadTimeoutMs);
+        if (loadError !== nothing) throw new ProgramRefused();
+      });
+    } catch (error) {
+      if (error instanceof ProgramRefused) this.#answerFailed(token, loadError);
+      else if (error instanceof SegmentInterrupted) this.#sendLoss(token, reasonOf(error));
+      else throw error;
+      return;
+    }
+    if (vm === null) {
+      this.#sendLoss(token, lossReason.poolExhausted);
+      return;
+    }
+    const run: HostedRun = { vm, deadlineMs: beganMs + frame.b };
+    vm.runs.add(token);
+    vm.runsStarted++;
+    this.#runs.set(token, run);
+    const acquiredMs = performance.now();
+    this.#execute(token, run, acquiredMs - beganMs, (timeoutMs) =>
+      vm.start(
+        token,
+        frame.text(0),
+        Number(frame.text(1)),
+        frame.text(2),
+        frame.timeMs,
+        frame.text(3),
+        (frame.flags & startFlag.hasBody) === 0 ? null : frame.text(4),
+        (frame.flags & startFlag.hasResume) === 0 ? nothing : frame.text(5),
+        timeoutMs,
+      ),
+    );
+  }
+
+  #deliver(frame: Frame): void {
+    const run = this.#runs.get(frame.run);
+    if (run === undefined) return;
+    this.#announce(frame.run);
+    this.#execute(frame.run, run, 0, (timeoutMs) =>
+      run.vm.deliver(frame.run, frame.text(0), frame.a, frame.flags === 1, frame.text(1), frame.timeMs, timeoutMs),
+    );
+  }
+
+  /** Executes one segment and sends what came of it. */
+  #execute(token: number, run: HostedRun, acquireMs: number, segment: (timeoutMs: number) => string): void {
+    const settings = this.#settings as RunnerSettings;
+    const beganMs = performance.now();
+    const wallMs = run.deadlineMs - beganMs;
+    const timeoutMs = Math.min(wallMs, settings.maxExecutionMs);
+    const cpuBefore = process.threadCpuUsage();
+    let answer: string;
+    try {
+      answer = segment(timeoutMs);
+    } catch (error) {
+      if (!(error instanceof SegmentInterrupted)) throw error;
+      const used = process.threadCpuUsage(cpuBefore);
+      this.#lose(token, run.vm, this.#judge(error, wallMs, (used.user + used.system) / 1000));
+      return;
+    }
+    const endedMs = performance.now();
+    this.#report(token, run, answer, endedMs - beganMs, acquireMs);
+    (this.#pool as VmPool).release(run.vm, endedMs);
+  }
+
+  /** Why a stopped segment was stopped. One that was only descheduled for long is not guilty: it is run again. */
+  #judge(error: SegmentInterrupted, wallMs: number, cpuMs: number): number {
+    if (error.interruption !== 'timeout') return reasonOf(error);
+    const { maxExecutionMs } = this.#settings as RunnerSettings;
+    if (wallMs <= maxExecutionMs) return lossReason.timedOut;
+    return cpuMs >= maxExecutionMs * 0.8 ? lossReason.cpuLimit : lossReason.lost;
+  }
+
+  /** The run's VM is gone: it ends for `reason`, every other run in that VM must go on elsewhere. */
+  #lose(token: number, vm: Vm, reason: number): void {
+    for (const other of vm.runs) {
+      this.#runs.delete(other);
+      this.#sendLoss(other, other === token ? reason : lossReason.lost);
+    }
+    vm.runs.clear();
+    (this.#pool as VmPool).discard(vm);
+  }
+
+  #drop(token: number): void {
+    const run = this.#runs.get(token);
+    if (run === undefined) return;
+    this.#runs.delete(token);
+    try {
+      run.vm.drop(token);
+    } catch (error) {
+      if (!(error instanceof SegmentInterrupted)) throw error;
+      this.#lose(token, run.vm, lossReason.lost);
+    }
+  }
+
+  /** Turns the kernel's answer (see `guest/kernel.ts`) into a frame. */
+  #report(token: number, run: HostedRun, answer: string, durationMs: number, acquireMs: number): void {
+    const headEnd = answer.indexOf('\n');
+    const head = answer.slice(0, headEnd).split(' ');
+    const sizes = head.map(Number);
+    let at = headEnd + 1;
+    const take = (size: number): string => {
+      const text = answer.slice(at, at + size);
+      at += size;
+      return text;
+    };
+    const durationUs = Math.round(durationMs * 1000);
+    const acquireUs = Math.round(acquireMs * 1000);
+    switch (head[0]) {
+      case 'E': {
+        this.#forgetRun(token, run);
+        const headers = take(sizes[3] as number);
+        const output = take(sizes[4] as number);
+        const error = take(sizes[5] as number);
+        const trace = take(sizes[6] as number);
+        const logs = take(sizes[7] as number);
+        const effects = take(sizes[8] as number);
+        const flags = sizes[1] === 1 ? endFlag.failed : 0;
+        const parts = [headers, output, error, trace, logs, effects];
+        this.#writer.write(frameType.end, flags, token, sizes[2] as number, durationUs, acquireUs, parts);
+        break;
+      }
+      case 'S':
+        this.#writer.write(frameType.segment, 0, token, 0, durationUs, acquireUs, [
+          take(sizes[1] as number),
+          take(sizes[2] as number),
+          take(sizes[3] as number),
+        ]);
+        break;
+      case 'B':
+        this.#forgetRun(token, run);
+        this.#writer.write(frameType.badBody, 0, token, 0, 0, 0, [answer.slice(at)]);
+        break;
+      default:
+        this.#lose(token, run.vm, lossReason.lost);
+    }
+  }
+
+  #answerFailed(token: number, errorJson: string): void {
+    this.#writer.write(frameType.end, endFlag.failed, token, 0, 0, 0, [nothing, nothing, errorJson, '[]', nothing, nothing]);
+  }
+
+  #forgetRun(token: number, run: HostedRun): void {
+    this.#runs.delete(token);
+    run.vm.runs.delete(token);
+  }
+
+  #sendLoss(token: number, reason: number): void {
+    this.#writer.write(frameType.loss, 0, token, reason, 0, 0, []);
+  }
+
+  #reportPool(): void {
+    const stats = (this.#pool as VmPool).stats();
+    const text = `${stats.size} ${stats.inUse} ${stats.createdTotal}`;
+    if (text === this.#reportedStats) return;
+    this.#reportedStats = text;
+    this.#writer.write(frameType.pool, 0, 0, stats.size, stats.inUse, stats.createdTotal, []);
+    this.#flush();
+  }
+}
+
+class ProgramRefused extends Error {}
+
+function reasonOf(error: SegmentInterrupted): number {
+  switch (error.interruption) {
+    case 'memory':
+      return lossReason.memory;
+    case 'timeout':
+      return lossReason.timedOut;
+    case 'broken':
+      return lossReason.lost;
+  }
+}

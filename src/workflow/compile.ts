@@ -1,0 +1,287 @@
+import { parseDuration } from '../config/duration.ts';
+import type { Code, Program, ProgramNode } from '../protocol/program.ts';
+import { canonicalText } from './canonical.ts';
+import { type CodeLanguage, compileCode } from './code.ts';
+import type { CompiledWorkflow, Finding } from './compiled.ts';
+import {
+  type NodeDefinition,
+  type NodeOf,
+  nodeSchemas,
+  type WorkflowDefinition,
+  workflowSchema,
+} from './definition.ts';
+import { type CodeProblem, FindingList, showValue } from './findings.ts';
+import { checkGraph } from './graph.ts';
+import { workflowLimits } from './limits.ts';
+import { didYouMean, listNames, nodeNameExpected, nodeNamePattern, reservedNodeNames } from './names.ts';
+import { notAvailable } from './not-available.ts';
+import { isJsonObject, type JsonDocument, type JsonObject, type JsonValue, parseJsonDocument } from './parse-file.ts';
+import { childPointer } from './pointer.ts';
+import { compileNode } from './program-nodes.ts';
+import { readShape } from './shape.ts';
+import { type PlacedTrigger, readTriggers } from './triggers.ts';
+
+/** Values of `vars.NAME`, from the configuration. */
+export type Vars = Readonly<Record<string, string | number | boolean>>;
+
+/** The content of a code file that a definition names, or why it could not be had. */
+export type CodeFile =
+  | { ok: true /** As findings show it. */; shownAs: string; source: string }
+  | { ok: false; got: string; expected: string; message: string };
+
+/** A workflow file as an author wrote it, with the code files that it names, by the text that names them. */
+export interface AuthoredWorkflow {
+  /** As findings show it. */
+  file: string;
+  document: JsonDocument;
+  codeFiles: ReadonlyMap<string, CodeFile>;
+}
+
+export type CompileResult = { ok: true; compiled: CompiledWorkflow } | { ok: false; findings: Finding[] };
+
+/**
+ * Compiles the canonical text of a published definition (`CompiledWorkflow.definitionText`). The same text and vars give the same
+ * program.
+ */
+export function compileWorkflow(definitionText: string, vars: Vars): CompileResult {
+  const file = 'definition';
+  const { document, problems } = parseJsonDocument(definitionText);
+  const problemFindings = problems.map((problem): Finding => ({ file, ...problem }));
+  if (document === null) return { ok: false, findings: problemFindings };
+  const codeFiles = new Map<string, CodeFile>();
+  for (const { file: name, source } of namedCodeFiles(document.value)) {
+    if (source !== null) codeFiles.set(name, { ok: true, shownAs: name, source });
+  }
+  const result = compileDocument({ file, document, codeFiles }, vars, true);
+  if (problems.length === 0) return result;
+  return { ok: false, findings: result.ok ? problemFindings : [...problemFindings, ...result.findings] };
+}
+
+/** Compiles what an author wrote; the findings are all that is wrong with it. */
+export function compileAuthored(workflow: AuthoredWorkflow, vars: Vars): CompileResult {
+  return compileDocument(workflow, vars, false);
+}
+
+/** The code files that a definition names. `source` is set in a published one. */
+export function namedCodeFiles(value: JsonValue): { file: string; source: string | null }[] {
+  const nodes = isJsonObject(value) && isJsonObject(value.nodes) ? Object.values(value.nodes) : [];
+  return nodes.flatMap((node) => {
+    const code = isJsonObject(node) && node.type === 'code' ? node.code : undefined;
+    if (!isJsonObject(code) || typeof code.file !== 'string') return [];
+    return [{ file: code.file, source: typeof code.source === 'string' ? code.source : null }];
+  });
+}
+
+function compileDocument(workflow: AuthoredWorkflow, vars: Vars, isPublished: boolean): CompileResult {
+  const { file, document, codeFiles } = workflow;
+  const findings = new FindingList(file, document);
+  const { value } = document;
+  if (!isJsonObject(value)) {
+    findings.add({
+      pointer: '',
+      code: 'bad-value',
+      got: showValue(value),
+      expected: 'an object',
+      message: 'A workflow is an object.',
+    });
+    return { ok: false, findings: findings.sorted };
+  }
+  const definition = readWorkflow(value, findings);
+  const triggers = readTriggers(value.triggers, findings);
+  const nodes = isJsonObject(value.nodes) ? value.nodes : {};
+  checkNodeNames(nodes, findings);
+  checkGraph(nodes, value.start, findings);
+  const programNodes = compileNodes(nodes, codeFiles, isPublished, findings);
+  const effectFree = programNodes.every(isEffectFree);
+  if (!effectFree) refuseHeadTriggers(triggers, findings);
+
+  const sources = [...codeFiles].flatMap(([name, found]): [string, string][] =>
+    found.ok ? [[name, found.source]] : [],
+  );
+  const definitionText = canonicalText(value, new Map(sources));
+  if (definitionText.length > workflowLimits.textSizeMax) {
+    const expected = `at most ${workflowLimits.textSizeMax}`;
+    const message = 'The workflow is too large with its code files.';
+    findings.add({ pointer: '', code: 'too-large', got: `${definitionText.length} characters`, expected, message });
+  }
+  if (definition === null || !findings.isEmpty) return { ok: false, findings: findings.sorted };
+  return { ok: true, compiled: assemble(definition, triggers, programNodes, effectFree, vars, definitionText) };
+}
+
+function assemble(
+  definition: WorkflowDefinition,
+  triggers: PlacedTrigger[],
+  nodes: ProgramNode[],
+  effectFree: boolean,
+  vars: Vars,
+  definitionText: string,
+): CompiledWorkflow {
+  const {
+    name,
+    description = '',
+    durability = 'durable',
+    timeout = '30s',
+    start = nodes[0]?.name as string,
+  } = definition;
+  const varsJson = JSON.stringify(Object.fromEntries(Object.entries(vars).sort(([a], [b]) => (a < b ? -1 : 1))));
+  const program: Program = { workflow: name, start, nodes, varsJson };
+  const timeoutMs = parseDuration(timeout) as number;
+  return {
+    name,
+    description,
+    triggers: triggers.map(({ trigger }) => trigger),
+    durability,
+    timeoutMs,
+    effectFree,
+    program,
+    definitionText,
+  };
+}
+
+function readWorkflow(value: JsonObject, findings: FindingList): WorkflowDefinition | null {
+  if (typeof value.isolation === 'string' && (notAvailable.isolation as readonly string[]).includes(value.isolation)) {
+    const message = 'The isolation "fresh" is not available in this version.';
+    findings.add({ pointer: '/isolation', code: 'not-available', got: '"fresh"', expected: '"shared"', message });
+    value = { ...value, isolation: 'shared' };
+  }
+  const what = 'a workflow';
+  return readShape(
+    { schema: workflowSchema, value, pointer: '', what, notAvailable: notAvailable.workflowKeys },
+    findings,
+  );
+}
+
+function checkNodeNames(nodes: JsonObject, findings: FindingList): void {
+  const names = Object.keys(nodes);
+  for (const name of names) {
+    const at = { pointer: childPointer('/nodes', name), at: 'key', got: JSON.stringify(name) } as const;
+    if (reservedNodeNames.has(name)) {
+      const message = `The name ${at.got} means something else in code and expressions. Choose another one.`;
+      findings.add({ ...at, code: 'reserved-name', expected: `none of ${listNames(reservedNodeNames)}`, message });
+    } else if (!nodeNamePattern.test(name)) {
+      findings.add({ ...at, code: 'bad-name', expected: nodeNameExpected, message: 'A node cannot have this name.' });
+    }
+  }
+  const { nodesMax } = workflowLimits;
+  if (names.length > 0 && names.length <= nodesMax) return;
+  const message = names.length === 0 ? 'A workflow has at least one node.' : 'A workflow cannot have so many nodes.';
+  findings.add({
+    pointer: '/nodes',
+    code: 'too-many',
+    got: `${names.length} nodes`,
+    expected: `1 to ${nodesMax} nodes`,
+    message,
+  });
+}
+
+function compileNodes(
+  nodes: JsonObject,
+  codeFiles: ReadonlyMap<string, CodeFile>,
+  isPublished: boolean,
+  findings: FindingList,
+): ProgramNode[] {
+  const nodeNames = new Set(Object.keys(nodes));
+  const context = {
+    nodeNames,
+    report: findings.add.bind(findings),
+    compileCode: (code: NodeOf<'code'>['code'], pointer: string): Code | null =>
+      compileNodeCode(code, pointer, { codeFiles, isPublished, nodeNames, findings }),
+  };
+  const programNodes: ProgramNode[] = [];
+  for (const [name, value] of Object.entries(nodes).slice(0, workflowLimits.nodesMax)) {
+    const node = readNode(name, value, findings);
+    if (node !== null) programNodes.push(compileNode(name, node, context));
+  }
+  return programNodes;
+}
+
+function readNode(name: string, value: JsonValue, findings: FindingList): NodeDefinition | null {
+  const pointer = childPointer('/nodes', name);
+  const types = Object.keys(nodeSchemas);
+  const type = isJsonObject(value) ? value.type : undefined;
+  if (typeof type !== 'string' || !Object.hasOwn(nodeSchemas, type)) {
+    const isKnown = typeof type === 'string' && (notAvailable.nodeTypes as readonly string[]).includes(type);
+    const got = showValue(isJsonObject(value) ? type : value);
+    const hint = typeof type === 'string' ? didYouMean(type, types) : '';
+    const message = isKnown
+      ? `Nodes of type ${got} are not available in this version.`
+      : `A node needs a known "type".${hint}`;
+    findings.add({
+      pointer: isJsonObject(value) ? childPointer(pointer, 'type') : pointer,
+      code: isKnown ? 'not-available' : type === undefined ? 'missing-key' : 'bad-value',
+      got,
+      expected: `a type: ${listNames(types)}`,
+      message,
+    });
+    return null;
+  }
+  const schema = nodeSchemas[type as keyof typeof nodeSchemas];
+  const unavailable = [...notAvailable.nodeKeys, ...(notAvailable.keysOfNodeType[type] ?? [])];
+  return readShape({ schema, value, pointer, what: `a node of type ${type}`, notAvailable: unavailable }, findings);
+}
+
+interface CodeContext {
+  codeFiles: ReadonlyMap<string, CodeFile>;
+  isPublished: boolean;
+  nodeNames: ReadonlySet<string>;
+  findings: FindingList;
+}
+
+function compileNodeCode(code: NodeOf<'code'>['code'], pointer: string, context: CodeContext): Code | null {
+  const { codeFiles, isPublished, nodeNames, findings } = context;
+  const report = (origin: string | null, problems: CodeProblem[], at: string): null => {
+    for (const problem of problems) findings.addInCode({ pointer: at, file: origin }, problem);
+    return null;
+  };
+  if (typeof code === 'string') {
+    const result = compileCode(code, 'inline', null, nodeNames);
+    return result.ok ? result.code : report(null, result.problems, pointer);
+  }
+  const filePointer = childPointer(pointer, 'file');
+  if (code.source !== undefined && !isPublished) {
+    const message = 'The code is in the file or in "code" itself: write one of them.';
+    const sourcePointer = childPointer(pointer, 'source');
+    findings.add({
+      pointer: sourcePointer,
+      at: 'key',
+      code: 'unknown-key',
+      got: '"source"',
+      expected: 'only "file"',
+      message,
+    });
+    return null;
+  }
+  const found = codeFiles.get(code.file);
+  if (found === undefined || !found.ok) {
+    const { got, expected, message } = found ?? missingSource(code.file);
+    findings.add({ pointer: filePointer, code: 'code-file', got, expected, message });
+    return null;
+  }
+  const language: CodeLanguage = code.file.endsWith('.ts') ? 'typescript' : 'javascript';
+  const result = compileCode(found.source, language, code.file, nodeNames);
+  return result.ok ? result.code : report(found.shownAs, result.problems, filePointer);
+}
+
+function missingSource(file: string): { got: string; expected: string; message: string } {
+  const message = `The definition does not hold the content of ${JSON.stringify(file)}.`;
+  return { got: JSON.stringify(file), expected: '"source" beside "file"', message };
+}
+
+/** Code that cannot wait cannot have an effect either. */
+function isEffectFree(node: ProgramNode): boolean {
+  return node.type === 'code' ? !node.code.async : node.type !== 'http';
+}
+
+function refuseHeadTriggers(triggers: readonly PlacedTrigger[], findings: FindingList): void {
+  for (const { trigger, pointer } of triggers) {
+    if (trigger.type !== 'http' || trigger.method !== 'HEAD') continue;
+    const message = 'HEAD changes nothing: only a workflow without effects can answer it.';
+    findings.add({
+      pointer: childPointer(pointer, 'method'),
+      code: 'bad-value',
+      got: '"HEAD"',
+      expected: 'GET, POST, …, or no node with effects',
+      message,
+    });
+  }
+}

@@ -1,0 +1,143 @@
+import { z } from 'zod';
+import { durationExpected, parseDuration } from '../config/duration.ts';
+import { workflowLimits } from './limits.ts';
+import { workflowNameExpected, workflowNamePattern } from './names.ts';
+import type { JsonValue } from './parse-file.ts';
+
+/**
+ * The workflow file, format 1: the shape of each part. The text given as a schema's `error` says what is allowed there; findings
+ * show it as `expected`. What depends on other parts (edges, routes, templates, code) is checked after the shape.
+ */
+
+export const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
+export type Method = (typeof methods)[number];
+
+const methodsExpected = `one of ${methods.join(', ')}`;
+const timeoutExpected = `${durationExpected}, from 1ms to 24h`;
+const nodeReference = z.string({ error: 'the name of a node; leave it out to end the run there' });
+const expression = z.string({ error: 'a JavaScript expression as a string' });
+const template = (expected: string) => z.custom<JsonValue>((value) => value !== undefined, { error: expected });
+const headerList = (expected: string) =>
+  z.array(z.string({ error: expected }), { error: expected }).max(workflowLimits.headersMax, {
+    error: `at most ${workflowLimits.headersMax}`,
+  });
+
+function isTimeout(text: string): boolean {
+  const timeoutMs = parseDuration(text);
+  return timeoutMs !== null && timeoutMs >= 1 && timeoutMs <= workflowLimits.timeoutMsMax;
+}
+
+const timeout = z.string({ error: timeoutExpected }).refine(isTimeout, { error: timeoutExpected });
+
+/** Every key of the file but `triggers` and `nodes`, whose parts are checked one by one. */
+export const workflowSchema = z.strictObject(
+  {
+    format: z.literal(1, { error: '1' }),
+    name: z.string({ error: workflowNameExpected }).regex(workflowNamePattern, { error: workflowNameExpected }),
+    description: z
+      .string({ error: 'a text' })
+      .max(workflowLimits.descriptionLengthMax, { error: `at most ${workflowLimits.descriptionLengthMax} characters` })
+      .optional(),
+    triggers: z
+      .array(z.unknown(), { error: 'an array of triggers' })
+      .max(workflowLimits.triggersMax, { error: `at most ${workflowLimits.triggersMax} triggers` })
+      .optional(),
+    durability: z
+      .enum(['durable', 'recorded', 'ephemeral'], { error: '"durable" (the default), "recorded" or "ephemeral"' })
+      .optional(),
+    isolation: z.literal('shared', { error: '"shared"' }).optional(),
+    timeout: timeout.optional(),
+    nodes: z.record(z.string(), z.unknown(), { error: 'an object of nodes by their names' }),
+    start: z.string({ error: 'the name of a node' }).optional(),
+    layout: z.record(z.string(), z.unknown(), { error: 'an object' }).optional(),
+  },
+  { error: 'an object' },
+);
+
+export const triggerSchemas = {
+  http: z.strictObject({
+    type: z.literal('http'),
+    method: z.enum(methods, { error: methodsExpected }),
+    path: z.string({ error: 'a path such as /api/orders/:id' }),
+    headers: headerList('an array of names of request headers').optional(),
+    cookies: headerList('an array of names of cookies').optional(),
+    rawBody: z.boolean({ error: 'true or false' }).optional(),
+    sandboxHtml: z.boolean({ error: 'true or false' }).optional(),
+  }),
+  manual: z.strictObject({ type: z.literal('manual') }),
+} as const;
+
+const code = z.union(
+  [
+    z.string(),
+    z.strictObject({
+      file: z.string({ error: 'the path of a .js or .ts file, relative to the workflow file' }),
+      /** Only in the published form: the content of the file. */
+      source: z.string().optional(),
+    }),
+  ],
+  { error: 'JavaScript or TypeScript as a string, or { "file": "./name.ts" }' },
+);
+
+const switchCase = z.strictObject(
+  {
+    equals: template('a value').optional(),
+    when: expression.optional(),
+    next: nodeReference.optional(),
+  },
+  { error: 'an object with "equals" or "when", and "next"' },
+);
+
+export const nodeSchemas = {
+  code: z.strictObject({ type: z.literal('code'), code, next: nodeReference.optional() }),
+  if: z.strictObject({
+    type: z.literal('if'),
+    condition: expression,
+    // biome-ignore lint/suspicious/noThenProperty: it is the name of the field.
+    then: nodeReference.optional(),
+    else: nodeReference.optional(),
+  }),
+  switch: z.strictObject({
+    type: z.literal('switch'),
+    value: expression.optional(),
+    cases: z
+      .array(switchCase, { error: 'an array of cases' })
+      .min(1, { error: 'at least one case' })
+      .max(workflowLimits.casesMax, { error: `at most ${workflowLimits.casesMax} cases` }),
+    default: nodeReference.optional(),
+  }),
+  set: z.strictObject({
+    type: z.literal('set'),
+    values: z.record(z.string(), template('a value'), { error: 'an object of values' }),
+    next: nodeReference.optional(),
+  }),
+  http: z.strictObject({
+    type: z.literal('http'),
+    method: z.string({ error: methodsExpected }).optional(),
+    url: z.string({ error: 'an address such as https://example.com/stock' }),
+    headers: template('an object of headers').optional(),
+    query: template('an object of query parameters').optional(),
+    body: template('a value').optional(),
+    timeout: timeout.optional(),
+    next: nodeReference.optional(),
+  }),
+  respond: z.strictObject({
+    type: z.literal('respond'),
+    status: template('a status').optional(),
+    headers: template('an object of headers').optional(),
+    body: template('a value').optional(),
+  }),
+  fail: z.strictObject({
+    type: z.literal('fail'),
+    code: z.string({ error: 'a short code such as out_of_stock' }).optional(),
+    message: z.string({ error: 'a sentence for the client' }),
+    status: template('a status').optional(),
+    details: template('a value').optional(),
+  }),
+  end: z.strictObject({ type: z.literal('end'), output: template('a value').optional() }),
+} as const;
+
+export type WorkflowDefinition = z.infer<typeof workflowSchema>;
+export type TriggerDefinition = z.infer<(typeof triggerSchemas)[keyof typeof triggerSchemas]>;
+export type NodeDefinition = z.infer<(typeof nodeSchemas)[keyof typeof nodeSchemas]>;
+export type NodeOf<T extends NodeDefinition['type']> = Extract<NodeDefinition, { type: T }>;

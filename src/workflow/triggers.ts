@@ -1,0 +1,143 @@
+import type { HttpTrigger, ManualTrigger } from './compiled.ts';
+import { type TriggerDefinition, triggerSchemas } from './definition.ts';
+import type { FindingList } from './findings.ts';
+import { showValue } from './findings.ts';
+import { isHeaderName } from './http-fields.ts';
+import { didYouMean, listNames } from './names.ts';
+import { notAvailable } from './not-available.ts';
+import { isJsonObject, type JsonValue } from './parse-file.ts';
+import { childPointer } from './pointer.ts';
+import { readShape } from './shape.ts';
+import { parseTriggerPath, routeKey, trimPath } from './trigger-path.ts';
+
+type Trigger = HttpTrigger | ManualTrigger;
+
+/** A trigger and where it is written. */
+export interface PlacedTrigger {
+  trigger: Trigger;
+  pointer: string;
+}
+
+/** What `input.headers` shows when a trigger names no headers. Tokens do not belong into the history. */
+export const defaultHeaders: readonly string[] = [
+  'content-type',
+  'accept',
+  'user-agent',
+  'idempotency-key',
+  'x-request-id',
+  'traceparent',
+];
+
+/** The triggers of a workflow; one without `triggers` is started by hand. */
+export function readTriggers(value: JsonValue | undefined, findings: FindingList): PlacedTrigger[] {
+  if (!Array.isArray(value)) return [{ trigger: { type: 'manual' }, pointer: '' }];
+  const triggers: PlacedTrigger[] = [];
+  const seen = new Map<string, string>();
+  for (const [index, item] of value.entries()) {
+    const pointer = childPointer('/triggers', index);
+    const definition = readTrigger(item, pointer, findings);
+    if (definition === null) {
+      // Its path can be wrong as well.
+      if (isJsonObject(item) && typeof item.path === 'string') checkPath(item.path, pointer, findings);
+      continue;
+    }
+    const trigger = definition.type === 'http' ? readHttpTrigger(definition, pointer, findings) : definition;
+    if (trigger === null) continue;
+    const route = routeOf(trigger);
+    const first = seen.get(route);
+    if (first === undefined) {
+      seen.set(route, pointer);
+      triggers.push({ trigger, pointer });
+    } else {
+      const message = `Two triggers answer to the same: see ${first}. Names of parameters do not tell paths apart.`;
+      findings.add({
+        pointer,
+        code: 'duplicate-route',
+        got: trigger.type === 'http' ? `${trigger.method} ${trigger.path}` : 'manual',
+        expected: 'each route once',
+        message,
+      });
+    }
+  }
+  return triggers;
+}
+
+function routeOf(trigger: Trigger): string {
+  if (trigger.type === 'manual') return 'manual';
+  const parsed = parseTriggerPath(trigger.path);
+  return `${trigger.method} ${'segments' in parsed ? routeKey(parsed.segments) : trigger.path}`;
+}
+
+function readTrigger(value: JsonValue, pointer: string, findings: FindingList): TriggerDefinition | null {
+  const types = Object.keys(triggerSchemas);
+  const type = isJsonObject(value) ? value.type : undefined;
+  const typePointer = isJsonObject(value) ? childPointer(pointer, 'type') : pointer;
+  if (type !== 'http' && type !== 'manual') {
+    const isKnown = typeof type === 'string' && (notAvailable.triggerTypes as readonly string[]).includes(type);
+    const got = showValue(isJsonObject(value) ? type : value);
+    const expected = `a type: ${listNames(types)}`;
+    const hint = typeof type === 'string' ? didYouMean(type, types) : '';
+    const message = isKnown
+      ? `Triggers of type ${got} are not available in this version.`
+      : `A trigger needs a known "type".${hint}`;
+    const code = isKnown ? 'not-available' : type === undefined ? 'missing-key' : 'bad-value';
+    findings.add({ pointer: typePointer, code, got, expected, message });
+    return null;
+  }
+  const what = `a trigger of type ${type}`;
+  return readShape(
+    { schema: triggerSchemas[type], value, pointer, what, notAvailable: notAvailable.triggerKeys },
+    findings,
+  );
+}
+
+function readHttpTrigger(
+  definition: Extract<TriggerDefinition, { type: 'http' }>,
+  pointer: string,
+  findings: FindingList,
+): HttpTrigger | null {
+  const isPath = checkPath(definition.path, pointer, findings);
+  for (const [index, name] of (definition.headers ?? []).entries()) {
+    const refuse = (expected: string, message: string): void =>
+      findings.add({
+        pointer: `${pointer}/headers/${index}`,
+        code: 'bad-header',
+        got: JSON.stringify(name),
+        expected,
+        message,
+      });
+    if (!isHeaderName(name)) refuse('the name of a request header', 'It is no name of a header.');
+    else if (/^cookie$/i.test(name)) refuse('another header', 'Cookies are named one by one, in "cookies".');
+  }
+  for (const [index, name] of (definition.cookies ?? []).entries()) {
+    const refuse = (expected: string, message: string): void =>
+      findings.add({
+        pointer: `${pointer}/cookies/${index}`,
+        code: 'bad-cookie',
+        got: JSON.stringify(name),
+        expected,
+        message,
+      });
+    if (!isHeaderName(name)) refuse('the name of a cookie', 'It is no name of a cookie.');
+    else if (/^nflow_/i.test(name))
+      refuse('another cookie', 'Cookies that begin with "nflow_" belong to nFlow itself.');
+  }
+  if (!isPath) return null;
+  return {
+    type: 'http',
+    method: definition.method,
+    path: trimPath(definition.path),
+    headers: definition.headers?.map((name) => name.toLowerCase()) ?? [...defaultHeaders],
+    cookies: definition.cookies ?? [],
+    rawBody: definition.rawBody ?? false,
+    sandboxHtml: definition.sandboxHtml ?? true,
+  };
+}
+
+function checkPath(path: string, triggerPointer: string, findings: FindingList): boolean {
+  const parsed = parseTriggerPath(path);
+  if ('segments' in parsed) return true;
+  const { index, ...problem } = parsed.problem;
+  findings.add({ pointer: childPointer(triggerPointer, 'path'), at: { index }, code: 'bad-path', ...problem });
+  return false;
+}

