@@ -155,8 +155,13 @@ export class RunnerDispatcher implements Dispatcher {
     return runner;
   }
 
+  /** Process ids of the runners that are up. */
+  get pids(): number[] {
+    return [...this.#fast, ...this.#quarantines].filter((runner) => !runner.hasExited).map((runner) => runner.pid);
+  }
+
   #reportRunners(): void {
-    this.#options.onRunners?.([...this.#fast, ...this.#quarantines].filter((runner) => !runner.hasExited).map((runner) => runner.pid));
+    this.#options.onRunners?.(this.pids);
   }
 
   #leastLoaded(): RunnerProcess {
@@ -255,7 +260,7 @@ export class RunnerDispatcher implements Dispatcher {
   #replace(runner: RunnerProcess, how: string): void {
     this.#restartsTotal++;
     this.#shortLives = performance.now() - runner.startedMs < shortLifeMs ? this.#shortLives + 1 : 0;
-    const why = runner.killReason === null ? how : `stopped by the watchdog: ${runner.killReason}`;
+    const why = runner.killReason === null ? `${how}${runner.lastWords === '' ? '' : `, "${runner.lastWords.slice(0, 200)}"`}` : `stopped by the watchdog: ${runner.killReason}`;
     this.#options.log.warn(`runner ${runner.pid} ended (${why}); starting another`);
     const at = this.#fast.indexOf(runner);
     if (this.#shortLives < 5) {
@@ -297,6 +302,8 @@ function lossOf(reason: number): RunLoss {
       return { kind: 'crashed', reason: 'it used more memory than [vm_pool] max_memory_mb allows' };
     case lossReason.poolExhausted:
       return { kind: 'pool_exhausted' };
+    case lossReason.interrupted:
+      return { kind: 'interrupted' };
     default:
       return { kind: 'lost' };
   }

@@ -89,6 +89,8 @@ export interface RunOutcome {
 export type RunLoss =
   /** Its VM or runner is gone through no known fault of its own: resume it elsewhere. */
   | { kind: 'lost' }
+  /** Its segment was stopped although it had hardly any CPU time: run it again. */
+  | { kind: 'interrupted' }
   /** The runner died while it executed this run: resume once in quarantine. */
   | { kind: 'suspect' }
   /** It was stopped at its wall or CPU limit. */

@@ -46,6 +46,8 @@ export class RunnerProcess {
   isReady = false;
   hasExited = false;
   killReason: KillReason | null = null;
+  /** First line that it wrote on stderr, for the log. */
+  lastWords = '';
   /** Start and deliver frames that were not answered yet. */
   unanswered = 0;
   /** Learned mean of a segment, ms. */
@@ -65,7 +67,7 @@ export class RunnerProcess {
 
   constructor(settings: RunnerSettings, quarantine: boolean, events: RunnerEvents) {
     this.quarantine = quarantine;
-    const stdio: ('ignore' | 'inherit' | 'pipe' | number)[] = ['ignore', 'ignore', 'inherit'];
+    const stdio: ('ignore' | 'inherit' | 'pipe' | number)[] = ['ignore', 'ignore', 'pipe'];
     stdio[runnerSocketFd] = 'pipe';
     stdio[runnerAnnounceFd] = this.announcement.fd;
     this.#child = spawn(process.execPath, ['--no-node-snapshot', '--disable-warning=ExperimentalWarning', entryPoint], {
@@ -84,6 +86,10 @@ export class RunnerProcess {
         if (!(error instanceof RangeError)) throw error;
         this.kill('protocol');
       }
+    });
+    // V8 says why it gave up on stderr, with a native stack: the first line that says something is enough.
+    this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.lastWords ||= text.split('\n').find((line) => /[a-z]{4}/i.test(line))?.replace(/^[#\s]+/, '') ?? '';
     });
     // A runner that is gone closes the socket while frames are written to it: `close` below tells the rest.
     this.#socket.on('error', () => {});

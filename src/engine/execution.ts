@@ -231,6 +231,10 @@ export class Execution implements RunListener {
       case 'lost':
         this.#dispatchAgain(this.#quarantined);
         break;
+      case 'interrupted':
+        // Not its fault, however often: its own timeout bounds it.
+        this.#dispatch(this.#quarantined);
+        break;
       case 'suspect':
         if (this.#quarantined) this.#crash('it ended the process that runs VMs, twice; the second time alone in it');
         else this.#dispatchAgain(true);

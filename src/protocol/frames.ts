@@ -30,7 +30,7 @@ export const startFlag = { hasBody: 1, hasResume: 2 } as const;
 /** `flags` of an end frame. */
 export const endFlag = { failed: 1 } as const;
 /** `a` of a loss frame: why the runner gave the run up. */
-export const lossReason = { lost: 0, timedOut: 1, cpuLimit: 2, memory: 3, poolExhausted: 4 } as const;
+export const lossReason = { lost: 0, timedOut: 1, cpuLimit: 2, memory: 3, poolExhausted: 4, interrupted: 5 } as const;
 
 const headerSize = 32;
 /** A frame larger than this is a defect or an attack: the connection is given up. Sum: 64 MiB journal + input + slack. */

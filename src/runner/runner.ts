@@ -163,7 +163,9 @@ export class Runner {
     const settings = this.#settings as RunnerSettings;
     const beganMs = performance.now();
     const wallMs = run.deadlineMs - beganMs;
-    const timeoutMs = Math.min(wallMs, settings.maxExecutionMs);
+    // The CPU limit is the watchdog's, who reads CPU time: a wall timer alone would stop runs that were only descheduled. This timer
+    // holds for the run's own wall time, and as a last resort for a CPU limit that nobody else enforces.
+    const timeoutMs = Math.min(wallMs, 2 * settings.maxExecutionMs + 1000);
     const cpuBefore = process.threadCpuUsage();
     let answer: string;
     try {
@@ -183,8 +185,8 @@ export class Runner {
   #judge(error: SegmentInterrupted, wallMs: number, cpuMs: number): number {
     if (error.interruption !== 'timeout') return reasonOf(error);
     const { maxExecutionMs } = this.#settings as RunnerSettings;
-    if (wallMs <= maxExecutionMs) return lossReason.timedOut;
-    return cpuMs >= maxExecutionMs * 0.8 ? lossReason.cpuLimit : lossReason.lost;
+    if (cpuMs >= maxExecutionMs) return lossReason.cpuLimit;
+    return wallMs <= 2 * maxExecutionMs + 1000 ? lossReason.timedOut : lossReason.interrupted;
   }
 
   /** The run's VM is gone: it ends for `reason`, every other run in that VM must go on elsewhere. */

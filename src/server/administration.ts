@@ -110,6 +110,8 @@ export function createAdministration(
     serverFactory: (listener) => createHttpServer((req, res) => listener(req, res)),
     clientErrorHandler: onConnectionError,
     genReqId: () => randomUUID(),
+    // Errors before any route is known, such as an address that cannot be decoded.
+    frameworkErrors: (error, request, reply) => sendProblem(request, reply, problemFromError(error, options.log)),
     routerOptions: { ignoreTrailingSlash: true },
     exposeHeadRoutes: true,
   });
@@ -153,7 +155,7 @@ function problemFromError(error: unknown, log: Log): Problem {
 function sendProblem(request: FastifyRequest, reply: FastifyReply, problem: Problem): void {
   if (isRetryable(problem.code)) reply.header('retry-after', retryAfterSeconds);
   // As bytes: to texts Fastify adds a charset, and this type has none.
-  reply.code(problem.status).header('content-type', problemType);
+  reply.code(problem.status).header('content-type', problemType).header(requestIdHeader, request.id);
   reply.send(Buffer.from(problemText({ ...problem, requestId: request.id })));
 }
 

@@ -233,13 +233,10 @@ class NflowHttpServer implements HttpServer {
   }
 }
 
+/** Settles most addresses of workflows by one character. */
+const ownInitials = new Set([...ownPaths].map((path) => path.charCodeAt(0)));
+
 /** True below the paths that the server keeps for itself. */
 function isOwnAddress(url: string): boolean {
-  let end = 1;
-  while (end < url.length) {
-    const code = url.charCodeAt(end);
-    if (code === 0x2f || code === 0x3f) break;
-    end++;
-  }
-  return ownPaths.has(url.slice(1, end));
+  return ownInitials.has(url.charCodeAt(1)) && ownPaths.has(/^\/([^/?]*)/.exec(url)?.[1] ?? '');
 }

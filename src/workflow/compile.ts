@@ -1,33 +1,21 @@
 import { parseDuration } from '../config/duration.ts';
-import type { Code, Program, ProgramNode } from '../protocol/program.ts';
+import type { Program, ProgramNode } from '../protocol/program.ts';
 import { canonicalText } from './canonical.ts';
-import { type CodeLanguage, compileCode } from './code.ts';
 import type { CompiledWorkflow, Finding } from './compiled.ts';
-import {
-  type NodeDefinition,
-  type NodeOf,
-  nodeSchemas,
-  type WorkflowDefinition,
-  workflowSchema,
-} from './definition.ts';
-import { type CodeProblem, FindingList, showValue } from './findings.ts';
+import { type WorkflowDefinition, workflowSchema } from './definition.ts';
+import { FindingList, showValue } from './findings.ts';
 import { checkGraph } from './graph.ts';
 import { workflowLimits } from './limits.ts';
-import { didYouMean, listNames, nodeNameExpected, nodeNamePattern, reservedNodeNames } from './names.ts';
+import { listNames, nodeNameExpected, nodeNamePattern, reservedNodeNames } from './names.ts';
+import { type CodeFile, compileNodes } from './nodes.ts';
 import { notAvailable } from './not-available.ts';
 import { isJsonObject, type JsonDocument, type JsonObject, type JsonValue, parseJsonDocument } from './parse-file.ts';
 import { childPointer } from './pointer.ts';
-import { compileNode } from './program-nodes.ts';
 import { readShape } from './shape.ts';
 import { type PlacedTrigger, readTriggers } from './triggers.ts';
 
 /** Values of `vars.NAME`, from the configuration. */
 export type Vars = Readonly<Record<string, string | number | boolean>>;
-
-/** The content of a code file that a definition names, or why it could not be had. */
-export type CodeFile =
-  | { ok: true /** As findings show it. */; shownAs: string; source: string }
-  | { ok: false; got: string; expected: string; message: string };
 
 /** A workflow file as an author wrote it, with the code files that it names, by the text that names them. */
 export interface AuthoredWorkflow {
@@ -89,7 +77,7 @@ function compileDocument(workflow: AuthoredWorkflow, vars: Vars, isPublished: bo
   const definition = readWorkflow(value, findings);
   const triggers = readTriggers(value.triggers, findings);
   const nodes = isJsonObject(value.nodes) ? value.nodes : {};
-  checkNodeNames(nodes, findings);
+  if (isJsonObject(value.nodes)) checkNodeNames(nodes, findings);
   checkGraph(nodes, value.start, findings);
   const programNodes = compileNodes(nodes, codeFiles, isPublished, findings);
   const effectFree = programNodes.every(isEffectFree);
@@ -172,99 +160,6 @@ function checkNodeNames(nodes: JsonObject, findings: FindingList): void {
     expected: `1 to ${nodesMax} nodes`,
     message,
   });
-}
-
-function compileNodes(
-  nodes: JsonObject,
-  codeFiles: ReadonlyMap<string, CodeFile>,
-  isPublished: boolean,
-  findings: FindingList,
-): ProgramNode[] {
-  const nodeNames = new Set(Object.keys(nodes));
-  const context = {
-    nodeNames,
-    report: findings.add.bind(findings),
-    compileCode: (code: NodeOf<'code'>['code'], pointer: string): Code | null =>
-      compileNodeCode(code, pointer, { codeFiles, isPublished, nodeNames, findings }),
-  };
-  const programNodes: ProgramNode[] = [];
-  for (const [name, value] of Object.entries(nodes).slice(0, workflowLimits.nodesMax)) {
-    const node = readNode(name, value, findings);
-    if (node !== null) programNodes.push(compileNode(name, node, context));
-  }
-  return programNodes;
-}
-
-function readNode(name: string, value: JsonValue, findings: FindingList): NodeDefinition | null {
-  const pointer = childPointer('/nodes', name);
-  const types = Object.keys(nodeSchemas);
-  const type = isJsonObject(value) ? value.type : undefined;
-  if (typeof type !== 'string' || !Object.hasOwn(nodeSchemas, type)) {
-    const isKnown = typeof type === 'string' && (notAvailable.nodeTypes as readonly string[]).includes(type);
-    const got = showValue(isJsonObject(value) ? type : value);
-    const hint = typeof type === 'string' ? didYouMean(type, types) : '';
-    const message = isKnown
-      ? `Nodes of type ${got} are not available in this version.`
-      : `A node needs a known "type".${hint}`;
-    findings.add({
-      pointer: isJsonObject(value) ? childPointer(pointer, 'type') : pointer,
-      code: isKnown ? 'not-available' : type === undefined ? 'missing-key' : 'bad-value',
-      got,
-      expected: `a type: ${listNames(types)}`,
-      message,
-    });
-    return null;
-  }
-  const schema = nodeSchemas[type as keyof typeof nodeSchemas];
-  const unavailable = [...notAvailable.nodeKeys, ...(notAvailable.keysOfNodeType[type] ?? [])];
-  return readShape({ schema, value, pointer, what: `a node of type ${type}`, notAvailable: unavailable }, findings);
-}
-
-interface CodeContext {
-  codeFiles: ReadonlyMap<string, CodeFile>;
-  isPublished: boolean;
-  nodeNames: ReadonlySet<string>;
-  findings: FindingList;
-}
-
-function compileNodeCode(code: NodeOf<'code'>['code'], pointer: string, context: CodeContext): Code | null {
-  const { codeFiles, isPublished, nodeNames, findings } = context;
-  const report = (origin: string | null, problems: CodeProblem[], at: string): null => {
-    for (const problem of problems) findings.addInCode({ pointer: at, file: origin }, problem);
-    return null;
-  };
-  if (typeof code === 'string') {
-    const result = compileCode(code, 'inline', null, nodeNames);
-    return result.ok ? result.code : report(null, result.problems, pointer);
-  }
-  const filePointer = childPointer(pointer, 'file');
-  if (code.source !== undefined && !isPublished) {
-    const message = 'The code is in the file or in "code" itself: write one of them.';
-    const sourcePointer = childPointer(pointer, 'source');
-    findings.add({
-      pointer: sourcePointer,
-      at: 'key',
-      code: 'unknown-key',
-      got: '"source"',
-      expected: 'only "file"',
-      message,
-    });
-    return null;
-  }
-  const found = codeFiles.get(code.file);
-  if (found === undefined || !found.ok) {
-    const { got, expected, message } = found ?? missingSource(code.file);
-    findings.add({ pointer: filePointer, code: 'code-file', got, expected, message });
-    return null;
-  }
-  const language: CodeLanguage = code.file.endsWith('.ts') ? 'typescript' : 'javascript';
-  const result = compileCode(found.source, language, code.file, nodeNames);
-  return result.ok ? result.code : report(found.shownAs, result.problems, filePointer);
-}
-
-function missingSource(file: string): { got: string; expected: string; message: string } {
-  const message = `The definition does not hold the content of ${JSON.stringify(file)}.`;
-  return { got: JSON.stringify(file), expected: '"source" beside "file"', message };
 }
 
 /** Code that cannot wait cannot have an effect either. */

@@ -1,11 +1,12 @@
 import { type Dirent, readFileSync } from 'node:fs';
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { dirname, extname, isAbsolute, join, relative, resolve, sep } from 'node:path';
-import { type CodeFile, compileAuthored, namedCodeFiles, type Vars } from './compile.ts';
+import { compileAuthored, namedCodeFiles, type Vars } from './compile.ts';
 import type { CompiledWorkflow, Finding, HttpTrigger } from './compiled.ts';
 import { workflowLimits } from './limits.ts';
+import type { CodeFile } from './nodes.ts';
 import { type JsonDocument, parseJsonDocument } from './parse-file.ts';
-import { buildRoutes } from './routes.ts';
+import { findRouteConflicts } from './routes.ts';
 
 /** A workflow from a file; `file` as findings show it. */
 export type LoadedWorkflow = CompiledWorkflow & { file: string };
@@ -231,9 +232,8 @@ function withoutConflicts(loaded: readonly Loaded[], findings: Finding[]): Loade
       .filter((trigger): trigger is HttpTrigger => trigger.type === 'http')
       .map((trigger) => ({ workflow: target.workflow.name, trigger, effectFree: target.workflow.effectFree, target })),
   );
-  const { conflicts } = buildRoutes(entries);
   const refused = new Set<string>();
-  for (const { method, paths, workflows } of conflicts) {
+  for (const { method, paths, workflows } of findRouteConflicts(entries)) {
     for (const [index, name] of workflows.entries()) {
       refused.add(name);
       const { workflow, document } = loaded.find((one) => one.workflow.name === name) as Loaded;

@@ -67,6 +67,11 @@ export function buildRoutes<T>(entries: readonly RouteEntry<T>[]): {
   return { table: createTable(routes), conflicts };
 }
 
+/** The conflicts alone, without building a table. */
+export function findRouteConflicts<T>(entries: readonly RouteEntry<T>[]): RouteConflict[] {
+  return separateConflicts(entries).conflicts;
+}
+
 function separateConflicts<T>(entries: readonly RouteEntry<T>[]): { routes: Route<T>[]; conflicts: RouteConflict[] } {
   const byKey = new Map<string, Route<T>[]>();
   for (const entry of entries) {

@@ -34,6 +34,42 @@ export function readShape<S extends z.ZodObject>(shaped: Shaped<S>, findings: Fi
   return shaped.schema.safeParse(rest).data ?? null;
 }
 
+/** A part of the workflow file whose `type` says which schema it has. */
+interface Typed<M extends Record<string, z.ZodObject>> {
+  schemas: M;
+  value: JsonValue;
+  pointer: string;
+  noun: 'node' | 'trigger';
+  notAvailableTypes: readonly string[];
+  notAvailableKeys: (type: string) => readonly string[];
+}
+
+/** As `readShape`, with the schema of the value's own `type`. */
+export function readTyped<M extends Record<string, z.ZodObject>>(
+  { schemas, value, pointer, noun, notAvailableTypes, notAvailableKeys }: Typed<M>,
+  findings: FindingList,
+): z.infer<M[keyof M]> | null {
+  const type = isJsonObject(value) ? value.type : undefined;
+  if (typeof type === 'string' && Object.hasOwn(schemas, type)) {
+    const schema = schemas[type] as M[keyof M];
+    const what = `a ${noun} of type ${type}`;
+    return readShape({ schema, value, pointer, what, notAvailable: notAvailableKeys(type) }, findings);
+  }
+  const types = Object.keys(schemas);
+  const at = isJsonObject(value) ? childPointer(pointer, 'type') : pointer;
+  const got = showValue(isJsonObject(value) ? type : value);
+  const expected = `a type: ${listNames(types)}`;
+  if (typeof type === 'string' && notAvailableTypes.includes(type)) {
+    const message = `${capitalised(noun)}s of type ${got} are not available in this version.`;
+    findings.add({ pointer: at, code: 'not-available', got, expected, message });
+  } else {
+    const hint = typeof type === 'string' ? didYouMean(type, types) : '';
+    const code = type === undefined ? 'missing-key' : 'bad-value';
+    findings.add({ pointer: at, code, got, expected, message: `A ${noun} needs a known "type".${hint}` });
+  }
+  return null;
+}
+
 type Issue = z.core.$ZodIssue;
 
 function reportIssue<S extends z.ZodObject>(

@@ -1,13 +1,11 @@
 import type { HttpTrigger, ManualTrigger } from './compiled.ts';
 import { type TriggerDefinition, triggerSchemas } from './definition.ts';
 import type { FindingList } from './findings.ts';
-import { showValue } from './findings.ts';
 import { isHeaderName } from './http-fields.ts';
-import { didYouMean, listNames } from './names.ts';
 import { notAvailable } from './not-available.ts';
 import { isJsonObject, type JsonValue } from './parse-file.ts';
 import { childPointer } from './pointer.ts';
-import { readShape } from './shape.ts';
+import { readTyped } from './shape.ts';
 import { parseTriggerPath, routeKey, trimPath } from './trigger-path.ts';
 
 type Trigger = HttpTrigger | ManualTrigger;
@@ -69,24 +67,16 @@ function routeOf(trigger: Trigger): string {
 }
 
 function readTrigger(value: JsonValue, pointer: string, findings: FindingList): TriggerDefinition | null {
-  const types = Object.keys(triggerSchemas);
-  const type = isJsonObject(value) ? value.type : undefined;
-  const typePointer = isJsonObject(value) ? childPointer(pointer, 'type') : pointer;
-  if (type !== 'http' && type !== 'manual') {
-    const isKnown = typeof type === 'string' && (notAvailable.triggerTypes as readonly string[]).includes(type);
-    const got = showValue(isJsonObject(value) ? type : value);
-    const expected = `a type: ${listNames(types)}`;
-    const hint = typeof type === 'string' ? didYouMean(type, types) : '';
-    const message = isKnown
-      ? `Triggers of type ${got} are not available in this version.`
-      : `A trigger needs a known "type".${hint}`;
-    const code = isKnown ? 'not-available' : type === undefined ? 'missing-key' : 'bad-value';
-    findings.add({ pointer: typePointer, code, got, expected, message });
-    return null;
-  }
-  const what = `a trigger of type ${type}`;
-  return readShape(
-    { schema: triggerSchemas[type], value, pointer, what, notAvailable: notAvailable.triggerKeys },
+  const { triggerTypes, triggerKeys } = notAvailable;
+  return readTyped(
+    {
+      schemas: triggerSchemas,
+      value,
+      pointer,
+      noun: 'trigger',
+      notAvailableTypes: triggerTypes,
+      notAvailableKeys: () => triggerKeys,
+    },
     findings,
   );
 }

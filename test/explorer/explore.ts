@@ -66,7 +66,8 @@ export function explore<State>(model: Model<State>, statesMax = 2_000_000): Expl
     const known = ids.get(text);
     if (known !== undefined) return known;
     const id = texts.length;
-    if (id >= statesMax) throw new RangeError(`more than ${statesMax} states: give the model a smaller budget of faults`);
+    if (id >= statesMax)
+      throw new RangeError(`more than ${statesMax} states: give the model a smaller budget of faults`);
     ids.set(text, id);
     texts.push(text);
     parents.push(parent);
@@ -102,12 +103,20 @@ export function explore<State>(model: Model<State>, statesMax = 2_000_000): Expl
 
 /** The first state from which no settled one is reachable along the transitions, or -1. Walks backwards from the settled ones. */
 function findStuck(settled: readonly boolean[], reversed: readonly number[]): number {
+  // Compressed rows: the sources of all transitions into a state lie side by side, from starts[state] to starts[state + 1].
   const starts = new Int32Array(settled.length + 1);
-  for (let at = 0; at < reversed.length; at += 2) starts[(reversed[at] as number) + 1]! += 1;
-  for (let id = 0; id < settled.length; id++) starts[id + 1]! += starts[id] as number;
+  const addTo = (array: Int32Array, at: number, amount: number) => {
+    array[at] = (array[at] as number) + amount;
+  };
+  for (let at = 0; at < reversed.length; at += 2) addTo(starts, (reversed[at] as number) + 1, 1);
+  for (let id = 0; id < settled.length; id++) addTo(starts, id + 1, starts[id] as number);
   const sources = new Int32Array(reversed.length / 2);
   const filled = starts.slice();
-  for (let at = 0; at < reversed.length; at += 2) sources[filled[reversed[at] as number]!++] = reversed[at + 1] as number;
+  for (let at = 0; at < reversed.length; at += 2) {
+    const to = reversed[at] as number;
+    sources[filled[to] as number] = reversed[at + 1] as number;
+    addTo(filled, to, 1);
+  }
 
   const reaches = settled.slice();
   const queue: number[] = [];

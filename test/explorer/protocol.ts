@@ -79,7 +79,7 @@ export type Write =
   | { kind: 'append'; records: Result[] }
   | { kind: 'finish'; records: Result[]; output: string }
   | { kind: 'end'; output: string }
-  | { kind: 'park' }
+  | { kind: 'park'; records: Result[] }
   | { kind: 'settle' }
   | { kind: 'bury'; incarnation: IncarnationId }
   | { kind: 'collect' }
@@ -157,7 +157,8 @@ export function book(run: Run, program: Program): void {
     if (run.consumed.some(({ seq }) => seq === effect.seq)) continue;
     const known = run.effects[effect.seq];
     if (known === undefined) run.effects[effect.seq] = { key: effect.key, state: 'held', value: 0 };
-    else if (known.key !== effect.key) throw new Broken(`the replay asks for ${effect.key} where ${known.key} is under way`);
+    else if (known.key !== effect.key)
+      throw new Broken(`the replay asks for ${effect.key} where ${known.key} is under way`);
   }
 }
 
@@ -165,7 +166,8 @@ export function book(run: Run, program: Program): void {
 
 /** What the effect may depend on is committed, and so is the row. */
 export function mayLeave(run: Run, effect: IssuedEffect, rules: Rules): boolean {
-  if (isReplaying(run) || run.isGivenUp || run.effects[effect.seq]?.state !== 'held' || effect.kind === 'park') return false;
+  if (isReplaying(run) || run.isGivenUp || run.effects[effect.seq]?.state !== 'held' || effect.kind === 'park')
+    return false;
   if (effect.kind === 'safe' || rules.unsafeEffectWaitsFor === 'nothing') return true;
   return run.hasRow && (rules.unsafeEffectWaitsFor === 'row' || run.committed >= effect.after);
 }
@@ -188,7 +190,9 @@ export function nextWrite(run: Run, program: Program, rules: Rules): Write | nul
   if (!run.hasRow) return waitsForCommit ? { kind: 'start', records } : null;
   if (records.length > 0) return { kind: 'append', records };
   const [only] = open;
-  return only !== undefined && open.length === 1 && only.kind === 'park' ? { kind: 'park' } : null;
+  if (only === undefined || open.length > 1 || only.kind !== 'park') return null;
+  // What is awaited is a record as well: it is delivered when the execution has been claimed again.
+  return { kind: 'park', records: [{ seq: only.seq, value: 1 }] };
 }
 
 // ---- the store's side: what a committed transaction changes ------------------------------------------------------------------------
@@ -203,12 +207,14 @@ function insertRecords(store: Store, records: readonly Result[]): void {
   for (const record of records) {
     const known = store.journal.find(({ seq }) => seq === record.seq);
     if (known === undefined) store.journal.push(record);
-    else if (known.value !== record.value) throw new Broken(`F7: two commits for effect ${record.seq}: ${known.value} and ${record.value}`);
+    else if (known.value !== record.value)
+      throw new Broken(`F7: two commits for effect ${record.seq}: ${known.value} and ${record.value}`);
   }
 }
 
 function end(row: Row, output: string): void {
-  if (row.status === 'ended' && row.output !== output) throw new Broken(`F1: ended twice, with "${row.output}" and "${output}"`);
+  if (row.status === 'ended' && row.output !== output)
+    throw new Broken(`F1: ended twice, with "${row.output}" and "${output}"`);
   row.status = 'ended';
   row.output = output;
 }
@@ -220,7 +226,14 @@ export const timedOut = 'timed out';
  * Applies one write of incarnation `me`. `read` is what a taker read earlier, for the rule that reads too early.
  * Returns what `collect` and `claim` hand to the gateway: the journal of the execution that is now its own, or null.
  */
-export function commit(store: Store, me: IncarnationId, write: Write, isKnown: boolean, read: Result[], rules: Rules): Result[] | null {
+export function commit(
+  store: Store,
+  me: IncarnationId,
+  write: Write,
+  isKnown: boolean,
+  read: Result[],
+  rules: Rules,
+): Result[] | null {
   switch (write.kind) {
     case 'start':
       // INSERT … ON CONFLICT (id) DO NOTHING
@@ -238,6 +251,7 @@ export function commit(store: Store, me: IncarnationId, write: Write, isKnown: b
       store.row ??= { status: 'ended', owner: me, output: write.output };
       return null;
     case 'park':
+      insertRecords(store, write.records);
       if (mayUpdate(store.row, me, 'running', rules)) [store.row.status, store.row.owner] = ['waiting', null];
       return null;
     case 'settle':

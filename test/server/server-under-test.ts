@@ -93,6 +93,8 @@ export interface StartOptions {
   triggers?: { trigger: HttpTrigger; effectFree?: boolean }[];
   limits?: Partial<Config['server']>;
   options?: Partial<ServerOptions>;
+  /** 0 (the default) takes a free one; null does not listen at all. */
+  port?: number | null;
 }
 
 export async function startServer(start: StartOptions = {}): Promise<ServerUnderTest> {
@@ -119,7 +121,8 @@ export async function startServer(start: StartOptions = {}): Promise<ServerUnder
     version: '0.0.0-test',
     ...start.options,
   });
-  const { port } = await server.listen({ host: '127.0.0.1', port: 0 });
+  const wantedPort = start.port === undefined ? 0 : start.port;
+  const { port } = wantedPort === null ? { port: 0 } : await server.listen({ host: '127.0.0.1', port: wantedPort });
   return {
     server,
     engine,
@@ -144,7 +147,7 @@ export class RawClient implements Disposable {
 
   private constructor(socket: Socket) {
     this.socket = socket;
-    socket.on('data', (chunk) => {
+    socket.on('data', (chunk: Buffer) => {
       this.#received = Buffer.concat([this.#received, chunk]);
     });
     socket.on('end', () => {

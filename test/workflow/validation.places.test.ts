@@ -51,6 +51,7 @@ const table: [title: string, marked: string, ...findings: string[]][] = [
   ['a number as a duration', withKeys('"timeout": ⟦30'), 'bad-value 1h30m'],
   ['a duration of nothing', withKeys('"timeout": ⟦"0s"'), 'bad-value 1ms'],
   ['a duration past the limit', withKeys('"timeout": ⟦"25h"'), 'bad-value 24h'],
+  ['no nodes at all', '⟦{ "format": 1, "name": "x" }', 'missing-key nodes'],
   ['no nodes', '{ "format": 1, "name": "x", "nodes": ⟦{} }', 'too-many 500'],
   ['too many nodes', `{ "format": 1, "name": "x", "nodes": ⟦{ ${chain(501)} } }`, 'too-many 500'],
 

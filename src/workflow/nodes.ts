@@ -1,0 +1,98 @@
+import type { Code, ProgramNode } from '../protocol/program.ts';
+import { type CodeLanguage, compileCode } from './code.ts';
+import { type NodeDefinition, type NodeOf, nodeSchemas } from './definition.ts';
+import type { CodeProblem, FindingList } from './findings.ts';
+import { workflowLimits } from './limits.ts';
+import { notAvailable } from './not-available.ts';
+import type { JsonObject, JsonValue } from './parse-file.ts';
+import { childPointer } from './pointer.ts';
+import { compileNode } from './program-nodes.ts';
+import { readTyped } from './shape.ts';
+
+/** The content of a code file that a definition names, or why it could not be had. */
+export type CodeFile =
+  | { ok: true /** As findings show it. */; shownAs: string; source: string }
+  | { ok: false; got: string; expected: string; message: string };
+
+/** The nodes of a definition, but for those whose shape has findings. */
+export function compileNodes(
+  nodes: JsonObject,
+  codeFiles: ReadonlyMap<string, CodeFile>,
+  isPublished: boolean,
+  findings: FindingList,
+): ProgramNode[] {
+  const nodeNames = new Set(Object.keys(nodes));
+  const context = {
+    nodeNames,
+    report: findings.add.bind(findings),
+    compileCode: (code: NodeOf<'code'>['code'], pointer: string): Code | null =>
+      compileNodeCode(code, pointer, { codeFiles, isPublished, nodeNames, findings }),
+  };
+  const programNodes: ProgramNode[] = [];
+  for (const [name, value] of Object.entries(nodes).slice(0, workflowLimits.nodesMax)) {
+    const node = readNode(value, childPointer('/nodes', name), findings);
+    if (node !== null) programNodes.push(compileNode(name, node, context));
+  }
+  return programNodes;
+}
+
+function readNode(value: JsonValue, pointer: string, findings: FindingList): NodeDefinition | null {
+  return readTyped(
+    {
+      schemas: nodeSchemas,
+      value,
+      pointer,
+      noun: 'node',
+      notAvailableTypes: notAvailable.nodeTypes,
+      notAvailableKeys: (type) => [...notAvailable.nodeKeys, ...(notAvailable.keysOfNodeType[type] ?? [])],
+    },
+    findings,
+  );
+}
+
+interface CodeContext {
+  codeFiles: ReadonlyMap<string, CodeFile>;
+  isPublished: boolean;
+  nodeNames: ReadonlySet<string>;
+  findings: FindingList;
+}
+
+function compileNodeCode(code: NodeOf<'code'>['code'], pointer: string, context: CodeContext): Code | null {
+  const { codeFiles, isPublished, nodeNames, findings } = context;
+  const report = (origin: string | null, problems: CodeProblem[], at: string): null => {
+    for (const problem of problems) findings.addInCode({ pointer: at, file: origin }, problem);
+    return null;
+  };
+  if (typeof code === 'string') {
+    const result = compileCode(code, 'inline', null, nodeNames);
+    return result.ok ? result.code : report(null, result.problems, pointer);
+  }
+  const filePointer = childPointer(pointer, 'file');
+  if (code.source !== undefined && !isPublished) {
+    const message = 'The code is in the file or in "code" itself: write one of them.';
+    const sourcePointer = childPointer(pointer, 'source');
+    findings.add({
+      pointer: sourcePointer,
+      at: 'key',
+      code: 'unknown-key',
+      got: '"source"',
+      expected: 'only "file"',
+      message,
+    });
+    return null;
+  }
+  const found = codeFiles.get(code.file);
+  if (found === undefined || !found.ok) {
+    const { got, expected, message } = found ?? missingSource(code.file);
+    findings.add({ pointer: filePointer, code: 'code-file', got, expected, message });
+    return null;
+  }
+  const language: CodeLanguage = code.file.endsWith('.ts') ? 'typescript' : 'javascript';
+  const result = compileCode(found.source, language, code.file, nodeNames);
+  return result.ok ? result.code : report(found.shownAs, result.problems, filePointer);
+}
+
+function missingSource(file: string): { got: string; expected: string; message: string } {
+  const message = `The definition does not hold the content of ${JSON.stringify(file)}.`;
+  return { got: JSON.stringify(file), expected: '"source" beside "file"', message };
+}
