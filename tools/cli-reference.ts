@@ -37,7 +37,8 @@ function leavesOf(command: Command, path: string[] = []): { path: string[]; comm
 
 function sectionOf(path: string[], command: Command): string {
   const usage = [...path, ...command.registeredArguments.map(shownArgument), '[options]'].join(' ');
-  const rows = [...command.registeredArguments.map(argumentRow), ...command.options.map(optionRow)];
+  const isShortForm = command.description().startsWith('short for ');
+  const rows = isShortForm ? [] : [...command.registeredArguments.map(argumentRow), ...command.options.map(optionRow)];
   return [
     `## ${path.slice(1).join(' ')}`,
     '',

@@ -23,4 +23,11 @@ export function addConfigCommand(program: Command): void {
         writeLine(formatTable([{ title: 'key' }, { title: 'value' }, { title: 'from' }], rows));
       }
     });
+  config
+    .command('docs')
+    .description('print the reference of every key: type, unit, default, limits')
+    .action(async () => {
+      const { configReference } = await import('../config/reference.ts');
+      writeLine(configReference().trimEnd());
+    });
 }

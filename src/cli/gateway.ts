@@ -25,6 +25,9 @@ import { StoreWatch } from './store-watch.ts';
 import { Takeover } from './takeover.ts';
 import { readVersion } from './version.ts';
 
+/** How late `nflow_history_dropped_total` may be. */
+const historyCountIntervalMs = 1_000;
+
 /** What serves. Made in this order, closed in the opposite one. */
 interface Gateway {
   order: ServeOrder;
@@ -86,7 +89,7 @@ async function build(order: ServeOrder, log: Log): Promise<Gateway> {
     version: readVersion(),
     bytesElsewhere: () => store.stats().pendingBytes,
   });
-  watchMetrics(metrics, store, dispatcher);
+  watchMetrics(metrics, store, dispatcher, engine);
   const takeover = new Takeover({ incarnation: store.incarnation, engine, log });
   return { order, log, store, storeWatch, effects, dispatcher, engine, registry, server, takeover };
 }
@@ -100,9 +103,15 @@ function watchFence(store: Store, log: Log): void {
   });
 }
 
-function watchMetrics(metrics: Metrics, store: Store, dispatcher: Dispatcher): void {
+function watchMetrics(metrics: Metrics, store: Store, dispatcher: Dispatcher, engine: ExecutionEngine): void {
   store.onCommit = (rows, durationMs) => metrics.onCommit(rows, durationMs);
   metrics.watch({ vmPool: () => dispatcher.stats(), databasePool: () => store.stats() });
+  let droppedBefore = 0;
+  const countDropped = (): void => {
+    if (engine.historyDropped > droppedBefore) metrics.onHistoryDropped(engine.historyDropped - droppedBefore);
+    droppedBefore = engine.historyDropped;
+  };
+  setInterval(countDropped, historyCountIntervalMs).unref();
 }
 
 function readiness(storeWatch: StoreWatch, dispatcher: Dispatcher): { ready: boolean; reasons: string[] } {

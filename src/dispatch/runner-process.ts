@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { type Frame, FrameReader, FrameWriter, frameType, startFlag } from '../protocol/frames.ts';
+import { packDelivery, packStart } from '../protocol/crossing.ts';
+import { type Frame, FrameReader, FrameWriter, frameType } from '../protocol/frames.ts';
 import { type RunnerSettings, runnerAnnounceFd, runnerSocketFd } from '../protocol/runner-settings.ts';
 import { Announcement } from './announcement.ts';
 import type { ProgramRef, RunListener, RunStart } from './port.ts';
@@ -111,25 +112,17 @@ export class RunnerProcess {
     const { start, token } = run;
     this.#ensureProgram(start.program);
     this.runs.set(token, run);
-    const parts: (string | Uint8Array)[] = [start.executionId, String(start.version), start.seed, start.inputJson];
-    let flags = 0;
-    if (start.body !== null) {
-      flags |= startFlag.hasBody;
-      parts.push(start.body);
-    }
-    if (start.resume !== null) {
-      flags |= startFlag.hasResume;
-      if (start.body === null) parts.push('');
-      parts.push(JSON.stringify(start.resume));
-    }
+    const { version, timeMs, executionId, seed, inputJson, body } = start;
+    const resumeJson = start.resume === null ? '' : JSON.stringify(start.resume);
+    const packed = packStart(token, version, timeMs, executionId, seed, inputJson, resumeJson, body !== null);
     const remainingMs = Math.max(1, Math.min(start.deadlineMs - nowMs, 0x7fffffff));
     this.#count(run);
-    this.#write(frameType.start, flags, token, start.program.id, remainingMs, start.timeMs, parts);
+    this.#write(frameType.start, 0, token, start.program.id, remainingMs, 0, body === null ? [packed] : [packed, body]);
   }
 
   deliver(run: DispatchedRun, stepPath: string, seq: number, ok: boolean, json: string, timeMs: number): void {
     this.#count(run);
-    this.#write(frameType.deliver, ok ? 1 : 0, run.token, seq, 0, timeMs, [stepPath, json]);
+    this.#write(frameType.deliver, 0, run.token, 0, 0, 0, [packDelivery(run.token, seq, ok, timeMs, stepPath, json)]);
   }
 
   drop(run: DispatchedRun): void {

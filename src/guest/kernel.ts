@@ -15,17 +15,9 @@ import type { Expression, GuestLimits, Program, ProgramNode, ScopeName, SwitchCa
 export interface Kernel {
   /** Compiles the program. '' or the error as JSON text. */
   load(programJson: string): string;
-  start(
-    run: number,
-    executionId: string,
-    version: number,
-    seed: string,
-    timeMs: number,
-    inputJson: string,
-    bodyJson: string | null,
-    resumeJson: string,
-  ): string;
-  deliver(run: number, stepPath: string, seq: number, ok: boolean, json: string, timeMs: number): string;
+  /** `protocol/crossing.ts` says what is in it. */
+  start(packed: string): string;
+  deliver(packed: string): string;
   drain(): string;
   drop(run: number): void;
 }
@@ -106,6 +98,8 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
     logs: unknown[][] | null;
     logsSize: number;
     originUs: number;
+    /** When the last step ended. */
+    elapsedUs: number;
     answer: string | null;
   }
 
@@ -667,7 +661,7 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
     scope: null,
     random: null,
     logIndex: 0,
-    startUs: clockUs() - run.originUs,
+    startUs: run.elapsedUs,
   });
 
   const closeStep = (step: Step): void => {
@@ -680,8 +674,12 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
 
   const us = (value: number): number => (value < 0 ? 0 : Math.round(value));
 
-  const entryOf = (step: Step, status: 0 | 1): string =>
-    `[${step.node.nameJson},${step.attempt},${status},${us(step.startUs)},${us(clockUs() - step.run.originUs - step.startUs)}`;
+  /** Reads the clock once a step: the end of one is the start of the next. */
+  const entryOf = (step: Step, status: 0 | 1): string => {
+    const run = step.run;
+    run.elapsedUs = clockUs() - run.originUs;
+    return `[${step.node.nameJson},${step.attempt},${status},${us(step.startUs)},${us(run.elapsedUs - step.startUs)}`;
+  };
 
   /** Ends the step, and the run or on to the next node. Returns the node to go on with. */
   const completeStep = (step: Step, outputJson: string): CompiledNode | null => {
@@ -961,7 +959,21 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
       return '';
     },
 
-    start(id, executionId, version, seed, timeMs, inputJson, bodyJson, resumeJson) {
+    start(packed) {
+      const headEnd = packed.indexOf('\n');
+      const head = packed.slice(0, headEnd).split(' ');
+      const id = Number(head[0]);
+      let at = headEnd + 1;
+      const take = (size: string | undefined): string => {
+        const from = at;
+        at += Number(size);
+        return packed.slice(from, at);
+      };
+      const executionId = take(head[4]);
+      const seed = take(head[5]);
+      const inputJson = take(head[6]);
+      const resumeJson = take(head[7]);
+      const bodyJson = head[3] === '1' ? packed.slice(at) : null;
       let checkedBody: { value: unknown } | null = null;
       if (bodyJson !== null) {
         try {
@@ -973,7 +985,7 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
       const run: Run = {
         id,
         executionId,
-        version,
+        version: Number(head[1]),
         seed,
         inputJson,
         bodyJson,
@@ -990,15 +1002,17 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
         logs: null,
         logsSize: 0,
         originUs: clockUs(),
+        elapsedUs: 0,
         answer: null,
       };
       runs.set(id, run);
       current = run;
-      currentTimeMs = timeMs;
+      currentTimeMs = Number(head[2]);
       let first: CompiledNode | null = compiled.get(program.start) as CompiledNode;
       if (resumeJson !== '') {
         const resume = parse(resumeJson) as { finished: string[]; elapsedUs: number };
         run.originUs -= resume.elapsedUs;
+        run.elapsedUs = resume.elapsedUs;
         for (const entryJson of resume.finished) {
           const entry = parse(entryJson) as [string, number, number, number, number, unknown];
           const outputJson = stringify(entry[5] ?? null);
@@ -1017,17 +1031,23 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
       return run.answer ?? '';
     },
 
-    deliver(id, stepPath, seq, ok, json, timeMs) {
-      const run = runs.get(id);
+    deliver(packed) {
+      const headEnd = packed.indexOf('\n');
+      const head = packed.slice(0, headEnd).split(' ');
+      const run = runs.get(Number(head[0]));
       if (run === undefined) return 'X\n';
+      const jsonAt = headEnd + 1 + Number(head[4]);
+      const stepPath = packed.slice(headEnd + 1, jsonAt);
+      const json = packed.slice(jsonAt);
+      const seq = Number(head[1]);
       current = run;
-      currentTimeMs = timeMs;
+      currentTimeMs = Number(head[3]);
       const step = run.step;
       const pending = step !== null && step.path === stepPath ? step.pending?.get(seq) : undefined;
       if (pending === undefined) return '';
       (step as Step).pending?.delete(seq);
       run.pendingCount--;
-      if (!ok) {
+      if (head[2] !== '1') {
         pending.reject(effectError(json));
         return '';
       }

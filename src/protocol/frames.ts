@@ -25,8 +25,6 @@ export const frameType = {
   pool: 21,
 } as const;
 
-/** `flags` of a start frame. */
-export const startFlag = { hasBody: 1, hasResume: 2 } as const;
 /** `flags` of an end frame. */
 export const endFlag = { failed: 1 } as const;
 /** `a` of a loss frame: why the runner gave the run up. */
@@ -142,6 +140,12 @@ export class Frame {
     let offset = this.#at + headerSize + 4 * this.#parts;
     for (let i = 0; i < index; i++) offset += this.#bytes.readUInt32LE(this.#at + headerSize + 4 * i);
     return this.#bytes.subarray(offset, offset + this.#bytes.readUInt32LE(this.#at + headerSize + 4 * index));
+  }
+
+  /** All parts, as one text. */
+  wholeText(): string {
+    const from = this.#at + headerSize + 4 * this.#parts;
+    return this.#bytes.toString('utf8', from, this.#at + this.#bytes.readUInt32LE(this.#at));
   }
 
   text(index: number): string {

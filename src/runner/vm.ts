@@ -19,11 +19,11 @@ export class SegmentInterrupted extends Error {
   }
 }
 
-type KernelFunction = ivm.Reference<(...given: (string | number | boolean | null)[]) => string>;
+type KernelFunction = ivm.Reference<(...given: (string | number)[]) => string>;
 
 /**
  * One isolate with a hardened realm and a kernel. Unbound until `load` gives it a program; bound to that program for life.
- * Only strings, numbers and booleans cross, in both directions; the references to the kernel's functions stay on this side.
+ * Only strings and numbers cross, in both directions; the references to the kernel's functions stay on this side.
  */
 export class Vm {
   readonly #isolate: ivm.Isolate;
@@ -61,27 +61,15 @@ export class Vm {
     return this.#call(this.#load, [programText], timeoutMs);
   }
 
-  start(
-    run: number,
-    executionId: string,
-    version: number,
-    seed: string,
-    timeMs: number,
-    inputJson: string,
-    bodyJson: string | null,
-    resumeJson: string,
-    timeoutMs: number,
-  ): string {
-    const answer = this.#call(
-      this.#start,
-      [run, executionId, version, seed, timeMs, inputJson, bodyJson, resumeJson],
-      timeoutMs,
-    );
+  /** Runs a run's first segment. `packed` is what `protocol/crossing.ts` makes. */
+  start(packed: string, timeoutMs: number): string {
+    const answer = this.#call(this.#start, [packed], timeoutMs);
     return answer === '' ? this.#call(this.#drain, [], timeoutMs) : answer;
   }
 
-  deliver(run: number, stepPath: string, seq: number, ok: boolean, json: string, timeMs: number, timeoutMs: number): string {
-    const answer = this.#call(this.#deliver, [run, stepPath, seq, ok, json, timeMs], timeoutMs);
+  /** Delivers a result, which runs one segment. */
+  deliver(packed: string, timeoutMs: number): string {
+    const answer = this.#call(this.#deliver, [packed], timeoutMs);
     return answer === '' ? this.#call(this.#drain, [], timeoutMs) : answer;
   }
 
@@ -95,7 +83,7 @@ export class Vm {
     if (!this.#isolate.isDisposed) this.#isolate.dispose();
   }
 
-  #call(kernelFunction: KernelFunction, given: (string | number | boolean | null)[], timeoutMs: number): string {
+  #call(kernelFunction: KernelFunction, given: (string | number)[], timeoutMs: number): string {
     const beganMs = performance.now();
     try {
       // isolated-vm takes whole milliseconds; at least one, since 0 means none.

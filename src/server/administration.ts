@@ -9,6 +9,7 @@ import { NflowError } from '../errors.ts';
 import type { Log } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import type { History } from '../store/port.ts';
+import { workflowNameExpected, workflowNamePattern } from '../workflow/names.ts';
 import { executionSummaryView, executionView } from './execution-view.ts';
 import { isLocalHostHeader } from './loopback.ts';
 import { NodeTypes } from './node-types.ts';
@@ -54,10 +55,7 @@ export type RequestListener = (req: IncomingMessage, res: ServerResponse) => voi
 const statuses = ['running', 'waiting', 'succeeded', 'failed', 'timed_out', 'cancelled', 'crashed'] as const;
 
 const executionListQuery = z.strictObject({
-  workflow: z
-    .string()
-    .regex(/^[a-z][a-z0-9-]{0,62}$/, 'a workflow name')
-    .optional(),
+  workflow: z.string().regex(workflowNamePattern, workflowNameExpected).optional(),
   status: z.enum(statuses).optional(),
   cursor: z.string().min(1).max(500).optional(),
   limit: z.coerce.number().int().min(1).max(500).default(50),
@@ -116,7 +114,7 @@ export function createAdministration(
     exposeHeadRoutes: true,
   });
   app.addHook('onRequest', async (request, reply) => {
-    reply.header(requestIdHeader, request.id);
+    reply.headers({ [requestIdHeader]: request.id, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
   });
   app.addHook('onResponse', async (_request, reply) => options.metrics.onHttpAnswer(reply.statusCode));
   app.setNotFoundHandler((request, reply) => sendProblem(request, reply, refusal('not_found')));

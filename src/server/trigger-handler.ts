@@ -310,16 +310,16 @@ export class TriggerHandler {
 
   /** The answer is finished, or the client has left. */
   #close(exchange: Exchange): void {
-    const wasRunning = exchange.phase === 'running';
+    const { phase, connection } = exchange;
     exchange.phase = 'answered';
     exchange.firstChunk = null;
     exchange.chunks = null;
-    exchange.connection.answersOpen--;
-    exchange.connection.isCollecting = false;
+    connection.answersOpen--;
+    if (phase === 'collecting') connection.isCollecting = false;
     this.#options.admission.release(exchange.reservedBytes);
     exchange.reservedBytes = 0;
     this.#open--;
-    if (wasRunning) exchange.leave?.();
+    if (phase === 'running') exchange.leave?.();
     if (this.#open === 0) this.#onIdle?.();
   }
 }

@@ -95,9 +95,11 @@ function isShortBody(req: IncomingMessage): boolean {
  */
 function endAfterBody(req: IncomingMessage, res: ServerResponse): void {
   let skipped = 0;
+  const { socket } = req;
   const end = (): void => {
     clearTimeout(timer);
     req.off('data', skip);
+    socket.off('end', end);
     res.end();
   };
   const skip = (chunk: Buffer): void => {
@@ -108,5 +110,6 @@ function endAfterBody(req: IncomingMessage, res: ServerResponse): void {
   req.on('data', skip);
   req.once('end', end);
   req.once('close', end);
+  socket.once('end', end);
   req.resume();
 }

@@ -17,7 +17,8 @@ export interface GatewayOptions {
   script: string;
   /** The bound socket; null where it cannot be inherited. */
   listenFd: number | null;
-  order: ServeOrder;
+  /** Sent when it is known. */
+  order: Promise<ServeOrder>;
   drainTimeoutMs: number;
   onMessage(message: FromGateway): void;
 }
@@ -51,7 +52,7 @@ export function startGateway(options: GatewayOptions): Promise<GatewayLife> {
   };
   child.on('error', () => {});
   child.on('message', (message) => options.onMessage(message as FromGateway));
-  send(options.order);
+  void options.order.then(send);
 
   const stop = async (): Promise<void> => {
     send({ type: 'drain' });

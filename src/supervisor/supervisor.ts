@@ -46,9 +46,9 @@ export class Supervisor {
   readonly #record: GatewayRecord;
   readonly #gateway: Keeper<GatewayLife>;
   readonly #postgres: Keeper<PostgresLife> | null;
+  readonly #dsn = Promise.withResolvers<string>();
   readonly #firstReady = Promise.withResolvers<WorkflowReport>();
   #socket: ListenSocket | null = null;
-  #lastDsn: string | null = null;
   #wasReady = false;
   #isStopping = false;
   #deathsBeforeReady = 0;
@@ -82,9 +82,8 @@ export class Supervisor {
     await this.#record.adopt();
     this.#socket = await bindListenSocket(host, port);
     this.#assertNotStopping();
-    await this.#postgres?.start();
-    this.#assertNotStopping();
-    await this.#gateway.start();
+    // The gateway loads its code while PostgreSQL starts; its order waits for the address.
+    await Promise.all([this.#gateway.start(), this.#findDatabase()]);
     const report = await this.#firstReady.promise;
     return { host, port: this.#socket.port, report };
   }
@@ -92,6 +91,7 @@ export class Supervisor {
   /** Drains the gateway, then stops PostgreSQL. */
   async stop(): Promise<void> {
     this.#isStopping = true;
+    this.#firstReady.reject(stoppedTooEarly());
     const gateway = this.#gateway.life;
     await this.#gateway.stop();
     await this.#postgres?.stop();
@@ -109,7 +109,16 @@ export class Supervisor {
   }
 
   #assertNotStopping(): void {
-    if (this.#isStopping) throw new NflowError('draining', 'The server was stopped while it started.');
+    if (this.#isStopping) throw stoppedTooEarly();
+  }
+
+  async #findDatabase(): Promise<void> {
+    const { dsn } = this.#options.config.databaseNflow;
+    const life = await this.#postgres?.start();
+    const address = life?.dsn ?? dsn;
+    if (address === null) throw new Error('there is neither a DSN nor an embedded server');
+    // The embedded server comes back at the same address when it has to be started again.
+    this.#dsn.resolve(address);
   }
 
   async #startGateway(): Promise<GatewayLife> {
@@ -120,26 +129,19 @@ export class Supervisor {
       script: gatewayScript,
       listenFd,
       drainTimeoutMs: config.server.drainTimeoutMs,
-      order: {
+      order: this.#dsn.promise.then((dsn) => ({
         type: 'serve',
         config,
         listenFd: listenFd === null ? null : inheritedListenFd,
         dataDir,
         workflowPaths,
-        dsn: this.#dsn(),
+        dsn,
         deadIncarnations,
-      },
+      })),
       onMessage: (message) => this.#onGatewayMessage(message, deadIncarnations),
     });
     this.#record.started(life.pid);
     return life;
-  }
-
-  /** While PostgreSQL is between two lives, its last address: it comes back there. */
-  #dsn(): string {
-    this.#lastDsn = this.#postgres?.life?.dsn ?? this.#lastDsn ?? this.#options.config.databaseNflow.dsn;
-    if (this.#lastDsn === null) throw new Error('there is neither a DSN nor an embedded server');
-    return this.#lastDsn;
   }
 
   #onGatewayMessage(message: FromGateway, deadIncarnations: string[]): void {
@@ -184,6 +186,10 @@ export class Supervisor {
     );
     return false;
   }
+}
+
+function stoppedTooEarly(): NflowError {
+  return new NflowError('draining', 'The server was stopped while it started.');
 }
 
 function errorOf(refusal: Refusal): NflowError {

@@ -11,13 +11,13 @@ export interface RunningServer extends Spawned {
   banner: string;
 }
 
-/** Starts a server on a free port and waits for its banner. */
+/** Starts a server on a free port, as the leader of a process group like in a terminal, and waits for its banner. */
 export async function startServer(
   test: TestContext,
   cwd: string,
   flags: readonly string[] = [],
 ): Promise<RunningServer> {
-  const spawned = spawnNode(test, [launcher, 'start', '--port', '0', ...flags], { cwd });
+  const spawned = spawnNode(test, [launcher, 'start', '--port', '0', ...flags], { cwd, detached: true });
   let hasEnded = false;
   void spawned.ended.then(() => {
     hasEnded = true;

@@ -128,7 +128,8 @@ test('a second start on the data folder, and one on the port, say who holds it a
   assert.match(samePort.stderr, new RegExp(`error conflict: Port ${port} on 127\\.0\\.0\\.1 is taken`));
   assert.equal(samePort.code, 4);
   assert.deepEqual(await hello(server), { hello: 'world' });
-  server.child.kill('SIGINT');
+  // Ctrl-C at a terminal: launcher and supervisor get the signal, and the launcher forwards it once more.
+  process.kill(-server.pid, 'SIGINT');
   assert.equal((await server.ended).code, 0);
 });
 

@@ -19,6 +19,7 @@ import {
   commit,
   createRun,
   deliver,
+  type Handed,
   type IncarnationId,
   isReplaying,
   loseVm,
@@ -52,7 +53,7 @@ interface Transaction {
   phase: 'fenced' | 'sent' | 'applied';
   /** False when nobody waits for the answer any more. */
   hasClient: boolean;
-  handed: Result[] | null;
+  handed: Handed | null;
 }
 
 /** How many faults of each kind may happen on one path. */
@@ -75,10 +76,8 @@ export interface State {
   store: Store;
   gateways: Gateway[];
   transactions: Transaction[];
-  /** Requests under way to the target. */
-  wire: { from: IncarnationId; seq: number; key: string }[];
-  /** The target's own log: how often each key was performed. */
-  performed: Record<string, number>;
+  /** Keys of the unsafe effects that anybody ever sent: the target may perform them, now or much later. */
+  sentUnsafe: string[];
   client: 'waiting' | 'broken' | 'told unknown' | 'told parked' | { answer: string };
   left: Faults;
 }
@@ -97,18 +96,13 @@ export function createOwnershipModel(program: Program, rules: Rules, faults: Fau
     store: { incarnations: ['live', 'live'], row: null, journal: [] },
     gateways: [createGateway(run), createGateway(null)],
     transactions: [],
-    wire: [],
-    performed: {},
+    sentUnsafe: [],
     client: 'waiting',
     left: faults,
   };
   return {
     initial,
-    actions: (state) => [
-      ...actionsOfGateways(state, program, rules),
-      ...actionsOfStore(state, program, rules),
-      ...actionsOfTarget(state),
-    ],
+    actions: (state) => [...actionsOfGateways(state, program, rules), ...actionsOfStore(state, program, rules)],
     check: (state) => check(state, program),
     isSettled: ({ client, store }) => client !== 'waiting' && (store.row === null || store.row.status === 'ended'),
   };
@@ -157,6 +151,10 @@ function actionsOfGateways(state: State, program: Program, rules: Rules): Action
           replay(runOf(next, me), rules);
           book(runOf(next, me), program);
         });
+      }
+      for (const [seq, { key, state: effectState }] of Object.entries(run.effects)) {
+        if (effectState === 'open')
+          may(`the target answers ${key} to ${name}`, (next) => receive(next, me, Number(seq)));
       }
       for (const effect of program.issued(run.consumed)) {
         if (mayDeliver(run, effect.seq)) {
@@ -270,7 +268,17 @@ function leave(state: State, me: IncarnationId, seq: number, program: Program): 
   }
   booked.state = 'open';
   gateway.sent = [...gateway.sent, effect.key].sort();
-  state.wire.push({ from: me, seq, key: effect.key });
+  if (effect.kind === 'unsafe' && !state.sentUnsafe.includes(effect.key)) {
+    state.sentUnsafe = [...state.sentUnsafe, effect.key].sort();
+  }
+}
+
+/** Each gateway gets another value: a result that is performed twice is never the same result. */
+function receive(state: State, me: IncarnationId, seq: number): void {
+  const effect = runOf(state, me).effects[seq];
+  if (effect === undefined) throw new Broken(`effect ${seq} is answered and nobody waits for it`);
+  effect.state = 'answered';
+  effect.value = me + 1;
 }
 
 function giveUp(state: State, rules: Rules): void {
@@ -365,7 +373,7 @@ function apply(state: State, index: number, rules: Rules): void {
 }
 
 /** The gateway hears that its write is committed. */
-function learn(state: State, me: IncarnationId, write: Write, handed: Result[] | null): void {
+function learn(state: State, me: IncarnationId, write: Write, handed: Handed | null): void {
   const gateway = gatewayOf(state, me);
   gateway.write = null;
   const { run } = gateway;
@@ -401,34 +409,18 @@ function answer(state: State, me: IncarnationId, output: string): void {
   if (me === 0 && state.client === 'waiting') state.client = { answer: output };
 }
 
-// ---- the target of the effects ---------------------------------------------------------------------------------------------------
-
-function actionsOfTarget(state: State): Action<State>[] {
-  return state.wire.map(({ from, seq, key }, index) => ({
-    label: `the target performs ${key} for ${nameOf(from)}`,
-    fault: false,
-    apply(next) {
-      next.wire.splice(index, 1);
-      const count = (next.performed[key] ?? 0) + 1;
-      next.performed[key] = count;
-      const effect = gatewayOf(next, from).run?.effects[seq];
-      if (effect?.state === 'open' && effect.key === key) [effect.state, effect.value] = ['answered', count];
-    },
-  }));
-}
-
 // ---- what must hold in every state -----------------------------------------------------------------------------------------------
 
 function check(state: State, program: Program): string | null {
-  const { store, client, performed, gateways } = state;
+  const { store, client, sentUnsafe, gateways } = state;
   const { row, journal } = store;
   if (typeof client === 'object' && (row?.status !== 'ended' || row.output !== client.answer)) {
     return `F1: the client was answered "${client.answer}"; the row is ${JSON.stringify(row)}`;
   }
   const issued = program.issued(journal);
-  for (const key of Object.keys(performed)) {
-    if (key.startsWith('unsafe') && !issued.some((effect) => effect.key === key)) {
-      return `F2: ${key} was performed, but the recorded history "${outputOf(journal)}" does not lead to it`;
+  for (const key of sentUnsafe) {
+    if (!issued.some((effect) => effect.key === key)) {
+      return `F2: ${key} has left, but the recorded history "${outputOf(journal)}" does not lead to it`;
     }
   }
   if (row?.status === 'ended' && row.output !== timedOut && journal.length > 0) {

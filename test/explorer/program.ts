@@ -1,6 +1,6 @@
 /** The workflows that the model runs: what a program issues depends on nothing but the results it was given, in their order. */
 
-/** One result: of the effect `seq`, whose `value` is the number of the performance that gave it. */
+/** One result of the effect `seq`; performing it again gives another `value`. */
 export interface Result {
   seq: number;
   value: number;

@@ -29,8 +29,11 @@ export interface Rules {
   answerWaitsForCommit: boolean;
   /** Whether the end waits for effects that were issued and not awaited. */
   endWaitsForOpenEffects: boolean;
-  /** Whether updates say WHERE owner = me. */
-  updatesCheckOwner: boolean;
+  /**
+   * What an update says in its WHERE. The owner alone is not enough for a park: one whose connection was lost may be applied long
+   * after, when the same gateway has claimed the execution again.
+   */
+  updatesCheck: 'owner and claim' | 'owner' | 'nothing';
   /** What a gateway does with a start whose outcome it does not know when the request's time is over. */
   afterGivingUp: 'insert the end' | 'update to the end' | 'forget';
   /** Whether the store ends a transaction that its client left open. */
@@ -50,7 +53,7 @@ export const theRules: Rules = {
   unsafeEffectWaitsFor: 'row and results',
   answerWaitsForCommit: true,
   endWaitsForOpenEffects: true,
-  updatesCheckOwner: true,
+  updatesCheck: 'owner and claim',
   afterGivingUp: 'insert the end',
   openTransactionsEnd: true,
   replayOrder: 'recorded',
@@ -63,6 +66,8 @@ export type IncarnationId = number;
 export interface Row {
   status: 'running' | 'waiting' | 'ended';
   owner: IncarnationId | null;
+  /** How often it got an owner: goes up with every collect and claim. */
+  claim: number;
   output: string | null;
 }
 
@@ -77,10 +82,10 @@ export interface Store {
 export type Write =
   | { kind: 'start'; records: Result[] }
   | { kind: 'append'; records: Result[] }
-  | { kind: 'finish'; records: Result[]; output: string }
+  | { kind: 'finish'; claim: number; records: Result[]; output: string }
   | { kind: 'end'; output: string }
-  | { kind: 'park'; records: Result[] }
-  | { kind: 'settle' }
+  | { kind: 'park'; claim: number; records: Result[] }
+  | { kind: 'settle'; claim: number }
   | { kind: 'bury'; incarnation: IncarnationId }
   | { kind: 'collect' }
   | { kind: 'claim' };
@@ -91,6 +96,8 @@ export type EffectState = 'held' | 'open' | 'answered';
 export interface Run {
   /** It has a row, as far as this gateway knows. */
   hasRow: boolean;
+  /** The row's count when it became ours. */
+  claim: number;
   /** Results in the order in which they were delivered: the journal in memory. */
   delivered: Result[];
   /** How many of those are known to be committed. */
@@ -104,12 +111,18 @@ export interface Run {
 }
 
 export function createRun(): Run {
-  return { hasRow: false, delivered: [], committed: 0, consumed: [], effects: {}, isGivenUp: false };
+  return { hasRow: false, claim: 1, delivered: [], committed: 0, consumed: [], effects: {}, isGivenUp: false };
+}
+
+/** What a taker gets: the journal, and the claim that made it the owner. */
+export interface Handed {
+  claim: number;
+  journal: Result[];
 }
 
 /** A run that goes on from what the store holds: every recorded result is delivered again before anything else happens. */
-export function resume(journal: readonly Result[]): Run {
-  return { ...createRun(), hasRow: true, delivered: [...journal], committed: journal.length };
+export function resume({ claim, journal }: Handed): Run {
+  return { ...createRun(), hasRow: true, claim, delivered: [...journal], committed: journal.length };
 }
 
 // ---- delivery and replay ---------------------------------------------------------------------------------------------------------
@@ -176,7 +189,7 @@ export function mayLeave(run: Run, effect: IssuedEffect, rules: Rules): boolean 
 export function nextWrite(run: Run, program: Program, rules: Rules): Write | null {
   if (run.isGivenUp) {
     if (rules.afterGivingUp === 'forget') return null;
-    return { kind: 'settle' };
+    return { kind: 'settle', claim: run.claim };
   }
   if (isReplaying(run)) return null;
   const issued = program.issued(run.consumed);
@@ -184,7 +197,7 @@ export function nextWrite(run: Run, program: Program, rules: Rules): Write | nul
   const records = run.delivered.slice(run.committed);
   if (program.isOver(run.consumed) && (open.length === 0 || !rules.endWaitsForOpenEffects)) {
     const output = outputOf(run.consumed);
-    return run.hasRow ? { kind: 'finish', records, output } : { kind: 'end', output };
+    return run.hasRow ? { kind: 'finish', claim: run.claim, records, output } : { kind: 'end', output };
   }
   const waitsForCommit = open.some(({ seq, kind }) => kind !== 'safe' && run.effects[seq]?.state === 'held');
   if (!run.hasRow) return waitsForCommit ? { kind: 'start', records } : null;
@@ -192,14 +205,15 @@ export function nextWrite(run: Run, program: Program, rules: Rules): Write | nul
   const [only] = open;
   if (only === undefined || open.length > 1 || only.kind !== 'park') return null;
   // What is awaited is a record as well: it is delivered when the execution has been claimed again.
-  return { kind: 'park', records: [{ seq: only.seq, value: 1 }] };
+  return { kind: 'park', claim: run.claim, records: [{ seq: only.seq, value: 1 }] };
 }
 
 // ---- the store's side: what a committed transaction changes ------------------------------------------------------------------------
 
-function mayUpdate(row: Row | null, me: IncarnationId, status: Row['status'], rules: Rules): row is Row {
-  if (row === null) return false;
-  return rules.updatesCheckOwner ? row.owner === me && row.status === status : row.status !== 'ended';
+function mayUpdate(row: Row | null, me: IncarnationId, claim: number, rules: Rules): row is Row {
+  if (row === null || row.status === 'ended') return false;
+  if (rules.updatesCheck === 'nothing') return true;
+  return row.status === 'running' && row.owner === me && (rules.updatesCheck === 'owner' || row.claim === claim);
 }
 
 /** Journal rows are inserted ON CONFLICT DO NOTHING: a repeat adds nothing. */
@@ -233,11 +247,11 @@ export function commit(
   isKnown: boolean,
   read: Result[],
   rules: Rules,
-): Result[] | null {
+): Handed | null {
   switch (write.kind) {
     case 'start':
       // INSERT … ON CONFLICT (id) DO NOTHING
-      store.row ??= { status: 'running', owner: me, output: null };
+      store.row ??= { status: 'running', owner: me, claim: 1, output: null };
       insertRecords(store, write.records);
       return null;
     case 'append':
@@ -245,19 +259,20 @@ export function commit(
       return null;
     case 'finish':
       insertRecords(store, write.records);
-      if (mayUpdate(store.row, me, 'running', rules)) end(store.row, write.output);
+      if (mayUpdate(store.row, me, write.claim, rules)) end(store.row, write.output);
       return null;
     case 'end':
-      store.row ??= { status: 'ended', owner: me, output: write.output };
+      store.row ??= { status: 'ended', owner: me, claim: 1, output: write.output };
       return null;
     case 'park':
       insertRecords(store, write.records);
-      if (mayUpdate(store.row, me, 'running', rules)) [store.row.status, store.row.owner] = ['waiting', null];
+      if (mayUpdate(store.row, me, write.claim, rules)) [store.row.status, store.row.owner] = ['waiting', null];
       return null;
     case 'settle':
       if (store.row === null) {
-        if (rules.afterGivingUp === 'insert the end') store.row = { status: 'ended', owner: me, output: timedOut };
-      } else if (mayUpdate(store.row, me, 'running', rules)) end(store.row, timedOut);
+        if (rules.afterGivingUp === 'insert the end')
+          store.row = { status: 'ended', owner: me, claim: 1, output: timedOut };
+      } else if (mayUpdate(store.row, me, write.claim, rules)) end(store.row, timedOut);
       return null;
     case 'bury':
       store.incarnations[write.incarnation] = 'dead';
@@ -268,16 +283,16 @@ export function commit(
       const isOrphan = store.incarnations[row.owner] === 'dead';
       const isForgotten = rules.takerFindsItsOwn && row.owner === me && !isKnown;
       if (!isOrphan && !isForgotten) return null;
-      row.owner = me;
-      return rules.takerReads === 'after-dead' ? [...store.journal] : read;
+      [row.owner, row.claim] = [me, row.claim + 1];
+      return { claim: row.claim, journal: rules.takerReads === 'after-dead' ? [...store.journal] : read };
     }
     case 'claim': {
       const { row } = store;
       const isDue = row?.status === 'waiting';
       const isForgotten = rules.takerFindsItsOwn && row?.status === 'running' && row.owner === me && !isKnown;
       if (row === null || (!isDue && !isForgotten)) return null;
-      [row.status, row.owner] = ['running', me];
-      return [...store.journal];
+      [row.status, row.owner, row.claim] = ['running', me, row.claim + 1];
+      return { claim: row.claim, journal: [...store.journal] };
     }
   }
 }

@@ -188,3 +188,15 @@ test('a client that leaves is told to the engine, once, and its late answer is d
   assert.equal(under.engine.left, before + 1);
   await waitFor(() => under.server.inflightBytes === 0, 'the bytes to be given back');
 });
+
+test('a client that leaves with several requests open leaves nothing behind', async () => {
+  under.engine.answerWith = null;
+  const before = under.engine.left;
+  const client = await RawClient.connect(under.port);
+  client.send('GET /api/echo HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(3));
+  await waitFor(() => under.engine.pending.length === 3, 'the requests');
+  client.socket.destroy();
+  await waitFor(() => under.engine.left === before + 3, 'the engine to be told of each');
+  await waitFor(() => under.server.inflightBytes === 0, 'the bytes to be given back');
+  under.engine.pending.splice(0);
+});

@@ -21,18 +21,30 @@ const plain: Dsn = {
 
 const accepted: [text: string, expected: Partial<Dsn>][] = [
   ['postgres://u@localhost', {}],
-  ['postgresql://u:p%40ss@db.example:6432/orders', { host: 'db.example', port: 6432, password: 'p@ss', database: 'orders' }],
+  [
+    'postgresql://u:p%40ss@db.example:6432/orders',
+    { host: 'db.example', port: 6432, password: 'p@ss', database: 'orders' },
+  ],
   ['postgres://u:with:colon@h/d', { host: 'h', password: 'with:colon', database: 'd' }],
   ['postgres://u@[::1]:5433/d', { host: '::1', port: 5433, database: 'd' }],
   ['postgres://u@[fe80::1]/d', { host: 'fe80::1', database: 'd' }],
-  ['postgres://u:p@/d?host=/var/run/postgresql&port=5433', { host: '/var/run/postgresql', port: 5433, password: 'p', database: 'd' }],
+  [
+    'postgres://u:p@/d?host=/var/run/postgresql&port=5433',
+    { host: '/var/run/postgresql', port: 5433, password: 'p', database: 'd' },
+  ],
   ['postgres://u@%2Fvar%2Frun/d', { host: '/var/run', database: 'd' }],
   ['postgres:///d?user=u&host=h', { host: 'h', database: 'd' }],
   ['postgres://u@h/d?sslmode=require', { host: 'h', database: 'd', sslMode: 'require' }],
   ['postgres://u@h/d?ssl=true', { host: 'h', database: 'd', sslMode: 'require' }],
-  ['postgres://u@h/d?sslmode=verify-full&sslrootcert=/ca.pem', { host: 'h', database: 'd', sslMode: 'verify-full', sslRootCert: '/ca.pem' }],
+  [
+    'postgres://u@h/d?sslmode=verify-full&sslrootcert=/ca.pem',
+    { host: 'h', database: 'd', sslMode: 'verify-full', sslRootCert: '/ca.pem' },
+  ],
   ['host=db user=u', { host: 'db' }],
-  ["host = db  user='u' password='it\\'s a \\\\ secret' dbname = d", { host: 'db', password: "it's a \\ secret", database: 'd' }],
+  [
+    "host = db  user='u' password='it\\'s a \\\\ secret' dbname = d",
+    { host: 'db', password: "it's a \\ secret", database: 'd' },
+  ],
   ["user=u password=''", { password: null }],
   ['user=u pool_max_conns=20 connect_timeout=3', { poolMaxConns: 20, connectTimeoutMs: 3_000 }],
   ['user=u connect_timeout=0', { connectTimeoutMs: 10_000 }],
@@ -79,7 +91,11 @@ for (const [text, part] of refused) {
 test('neither a description nor an error shows the password', () => {
   const secret = 'hunter2';
   assert.doesNotMatch(describeDsn(parseDsn(`postgres://u:${secret}@h/d`)), new RegExp(secret));
-  for (const text of [`user=u password=${secret} port=0`, `user=u password='a ${secret}`, `user=u password=a ${secret}`]) {
+  for (const text of [
+    `user=u password=${secret} port=0`,
+    `user=u password='a ${secret}`,
+    `user=u password=a ${secret}`,
+  ]) {
     assert.throws(
       () => parseDsn(text),
       (error) => error instanceof NflowError && !JSON.stringify([error.message, error.details]).includes(secret),

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, test } from 'node:test';
+import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
 import { NflowError } from '../../src/errors.ts';
@@ -18,23 +18,19 @@ const quick: BeatTiming = { leaseMs: 1_500, intervalMs: 200, mayActMs: 750 };
 
 let postgres: TestPostgres;
 let dsn: string;
-let opened: Store[] = [];
+const opened: Store[] = [];
 
 before(async () => {
   postgres = await startTestPostgres();
 });
 
-beforeEach(async (context) => {
+beforeEach(async () => {
   dsn = await postgres.createDatabase();
-  opened = [];
-  // Registered per test, so that a failing one leaves no connection behind.
-  (context as { after?: (work: () => Promise<void>) => void }).after?.(closeAll);
 });
 
-after(async () => {
-  await closeAll();
-  await postgres.stop();
-});
+afterEach(closeAll);
+
+after(() => postgres.stop());
 
 async function closeAll(): Promise<void> {
   await Promise.all(opened.splice(0).map((store) => store.close(0)));
@@ -127,10 +123,9 @@ test('a taker waits for the transaction that its victim has under way, and then 
   const victim = await sqlClient();
   await victim.query('BEGIN');
   await victim.query('SELECT nflow.assert_live($1)', [old.incarnation.id]);
-  await victim.query(
-    `INSERT INTO nflow.journal VALUES ($1, 'late', 1, 1, 'http', null, true, '1', 0, 0, 1)`,
-    [execution.id],
-  );
+  await victim.query(`INSERT INTO nflow.journal VALUES ($1, 'late', 1, 1, 'http', null, true, '1', 0, 0, 1)`, [
+    execution.id,
+  ]);
   const taking = takeAll(young, [old.incarnation.id]);
   await until('the taker to wait for the lock', async () => {
     const { rows } = await victim.query<{ waiting: boolean }>(
@@ -201,7 +196,7 @@ test('a living incarnation is left alone, and taken when its beat stood still fo
   const taken = await taking;
   // Either it was taken, or its waiting beat got through first: never both.
   if (taken.length === 1) await until('the old one to learn it', () => fenced);
-  else assert.ok((await until('it to beat again', () => old.incarnation.mayAct), true));
+  else await until('it to beat again', () => old.incarnation.mayAct);
   await holder.end();
 });
 

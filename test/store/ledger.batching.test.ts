@@ -157,7 +157,9 @@ test('a row that PostgreSQL refuses fails alone, with its reason', async () => {
       makeEnded(versionId, { httpStatus: index === 20 || index === 21 ? 418 : 200 }),
     );
     const results = await Promise.allSettled(executions.map((execution) => store.ledger.end(execution, never)));
-    const rejected = results.flatMap((result, index) => (result.status === 'rejected' ? [{ index, reason: result.reason }] : []));
+    const rejected = results.flatMap((result, index) =>
+      result.status === 'rejected' ? [{ index, reason: result.reason }] : [],
+    );
     assert.deepEqual(
       rejected.map(({ index }) => index),
       [20, 21],
@@ -200,7 +202,10 @@ test('a running execution shows its journal in the order in which it was written
   assert.equal(stored?.endedAt, null);
   assert.equal(stored?.timing, null);
   assert.deepEqual(
-    stored?.journal.map((record) => ({ ...record, argumentsHash: record.argumentsHash && new Uint8Array(record.argumentsHash) })),
+    stored?.journal.map((record) => ({
+      ...record,
+      argumentsHash: record.argumentsHash && new Uint8Array(record.argumentsHash),
+    })),
     records.map((record) => ({ ...record, json: record.json.toString() })),
   );
 });

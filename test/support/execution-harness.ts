@@ -1,7 +1,7 @@
 /** Runs executions on real runners with effects and a clock that a test controls. */
 import { setImmediate } from 'node:timers/promises';
-import type { Dispatcher, DispatchStats, RunHandle, RunListener, RunStart } from '../../src/dispatch/port.ts';
 import { createDispatcher, type RunnerDispatcher } from '../../src/dispatch/dispatcher.ts';
+import type { Dispatcher, DispatchStats, RunHandle, RunListener, RunStart } from '../../src/dispatch/port.ts';
 import type { EffectCall, EffectContext, EffectKind, EffectResult, Effects } from '../../src/effects/port.ts';
 import type { ExecutionHost, ExecutionStart } from '../../src/engine/execution.ts';
 import type { ActiveWorkflow } from '../../src/engine/port.ts';
@@ -17,7 +17,9 @@ export const testLimits: GuestLimits = {
   jsonDepthMax: 64,
 };
 
-export async function startTestDispatcher(options: { maxExecutionMs?: number; runners?: number } = {}): Promise<RunnerDispatcher> {
+export async function startTestDispatcher(
+  options: { maxExecutionMs?: number; runners?: number } = {},
+): Promise<RunnerDispatcher> {
   return createDispatcher({
     vmPool: {
       maxSize: 50,
@@ -38,7 +40,10 @@ export async function startTestDispatcher(options: { maxExecutionMs?: number; ru
 
 let lastProgramId = 0;
 
-export function activate(program: Program, options: { durability?: ActiveWorkflow['compiled']['durability']; timeoutMs?: number } = {}): ActiveWorkflow {
+export function activate(
+  program: Program,
+  options: { durability?: ActiveWorkflow['compiled']['durability']; timeoutMs?: number } = {},
+): ActiveWorkflow {
   return {
     versionId: 1,
     version: 1,
@@ -232,7 +237,9 @@ export class MemoryLedger implements Ledger {
   #add(executionId: string, journal: JournalRecord[]): void {
     const kept = this.records.get(executionId) ?? [];
     for (const record of journal) {
-      const at = kept.findIndex((one) => one.stepPath === record.stepPath && one.attempt === record.attempt && one.seq === record.seq);
+      const at = kept.findIndex(
+        (one) => one.stepPath === record.stepPath && one.attempt === record.attempt && one.seq === record.seq,
+      );
       if (at < 0) kept.push(record);
       else if ((kept[at] as JournalRecord).segment < 0) kept[at] = record;
     }
@@ -241,7 +248,12 @@ export class MemoryLedger implements Ledger {
 }
 
 /** A host whose clock advances by one millisecond each time it is asked: replays must not ask it. */
-export function createHost(dispatcher: Dispatcher, effects: Effects, ledger: Ledger | null, clock: { nowMs: number }): ExecutionHost {
+export function createHost(
+  dispatcher: Dispatcher,
+  effects: Effects,
+  ledger: Ledger | null,
+  clock: { nowMs: number },
+): ExecutionHost {
   return {
     dispatcher,
     effects,

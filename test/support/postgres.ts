@@ -12,6 +12,7 @@ import type { PostgresBinaries } from '../../src/store/embedded/binaries.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/store/embedded/server.ts';
 import type { StoreLog } from '../../src/store/log.ts';
 import { migrate } from '../../src/store/migrate.ts';
+import { makePartitions } from '../../src/store/partitions.ts';
 
 export const silentLog: StoreLog = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
@@ -60,6 +61,7 @@ export async function startTestPostgres(options: { binaries?: PostgresBinaries }
     const client = await connect({ ...parseDsn(dsn), database: templateDatabase }, 'test');
     try {
       await migrate(client);
+      await makePartitions(client, Date.now(), silentLog);
     } finally {
       await client.end();
     }

@@ -68,6 +68,7 @@ const socketPathMax = 103;
 /** Old backends of a server that was killed notice it by themselves, within this time. */
 const leftoverPatienceMs = 10_000;
 const outputLinesKept = 30;
+const lastWordsPatienceMs = 500;
 
 /**
  * Starts the server, making its cluster at the first start.
@@ -124,7 +125,8 @@ interface RunningChild {
   readonly watcher: ProcessWatcher;
   readonly exited: Promise<PostgresExit>;
   hasEnded(): boolean;
-  lastWords(): string;
+  /** What it wrote last; once it has ended, all that was on the way is waited for. */
+  lastWords(): Promise<string>;
 }
 
 class Cluster {
@@ -190,7 +192,7 @@ class Cluster {
         await ensureDatabase(this.dsn());
         return child;
       } catch (error) {
-        const leftovers = child.lastWords().includes('shared memory block');
+        const leftovers = (await child.lastWords()).includes('shared memory block');
         if (!child.hasEnded()) await stopPostmaster(child.pid);
         child.watcher.dismiss();
         if (!leftovers || performance.now() > giveUpMs) throw error;
@@ -265,8 +267,19 @@ class Cluster {
         this.#logLine(line);
       });
     }
+    const silent = new Promise<void>((resolve) => child.once('close', () => resolve()));
     const pid = child.pid ?? -1;
-    return { pid, watcher: new ProcessWatcher(pid), exited, hasEnded: () => ended, lastWords: () => lines.join('\n') };
+    return {
+      pid,
+      watcher: new ProcessWatcher(pid),
+      exited,
+      hasEnded: () => ended,
+      lastWords: async () => {
+        // Backends that outlive their server for a moment hold the pipe open.
+        if (ended) await Promise.race([silent, delay(lastWordsPatienceMs, undefined, { ref: false })]);
+        return lines.join('\n');
+      },
+    };
   }
 
   #run(program: string, args: string[]): ChildProcess {
@@ -289,7 +302,7 @@ class Cluster {
       if (child.hasEnded()) {
         const exit = await child.exited;
         throw new NflowError('internal_error', 'PostgreSQL did not start', {
-          got: `it ended with ${exit.code ?? exit.signal}: ${child.lastWords()}`,
+          got: `it ended with ${exit.code ?? exit.signal}: ${await child.lastWords()}`,
           remedy: `see what it says; its folder is ${this.#clusterDir}`,
         });
       }

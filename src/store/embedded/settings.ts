@@ -23,7 +23,7 @@ export function embeddedSettings(
   const sharedBuffersMiB = clamp(Math.floor(memoryBytes / 8 / mebibyte), 64, 2048);
   // The write-ahead log may take a quarter of what is free, so that a small disk is not filled by it.
   const walMaxMiB = clamp(Math.floor(freeBytes / 4 / mebibyte), 256, 8192);
-  const settings: (ServerSetting & { since?: number })[] = [
+  const settings: (ServerSetting & { since?: number; platform?: NodeJS.Platform })[] = [
     { name: 'listen_addresses', value: '', reason: 'no TCP: only this machine, only through the socket' },
     { name: 'unix_socket_directories', value: socketDir, reason: 'a folder that only our user may enter' },
     { name: 'unix_socket_permissions', value: '0700', reason: 'and a socket that only our user may open' },
@@ -62,9 +62,10 @@ export function embeddedSettings(
     { name: 'jit', value: 'off', reason: 'our statements are short: compiling them costs more than it saves' },
     { name: 'update_process_title', value: 'off', reason: 'a system call less a statement' },
     {
-      name: 'autovacuum_naptime',
-      value: '1min',
-      reason: 'the default; history tables ask for no vacuum after inserts (store/partitions.ts)',
+      name: 'recovery_init_sync_method',
+      value: 'syncfs',
+      platform: 'linux',
+      reason: 'after a crash one call flushes the data folder, not one for each of its thousands of files',
     },
     { name: 'restart_after_crash', value: 'on', reason: 'a crashed backend does not end the server' },
     { name: 'timezone', value: 'UTC', reason: 'times are UTC everywhere' },
@@ -82,7 +83,9 @@ export function embeddedSettings(
     { name: 'log_checkpoints', value: 'off', reason: 'no news every 15 minutes' },
     { name: 'io_method', value: 'sync', since: 18, reason: 'reads are few and cached: no I/O worker processes' },
   ];
-  return settings.filter((setting) => (setting.since ?? 0) <= major);
+  return settings.filter(
+    ({ since, platform }) => (since ?? 0) <= major && (platform === undefined || platform === process.platform),
+  );
 }
 
 /** Text of `postgresql.conf`. */
