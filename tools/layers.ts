@@ -1,7 +1,7 @@
 /**
  * The layer order of `src/`, as one table, and the check that the imports keep it.
  *
- *   errors, protocol, config ◄─ workflow, observe ◄─ ports ◄─ engine ◄─ server ◄─ cli
+ *   errors, protocol, config ◄─ workflow, observe ◄─ ports ◄─ engine, registry ◄─ server ◄─ cli
  *                  ▲                                  ▲
  *        guest ◄─ runner                   store, dispatch, effects
  *
@@ -33,11 +33,11 @@ export const layers: Readonly<Record<string, Layer>> = {
   workflow: {
     paths: ['src/workflow/'],
     mayImport: ['errors', 'protocol', 'config', 'compiled'],
-    packages: ['acorn', 'amaro', 'jsonc-parser', 'zod'],
+    packages: ['acorn', 'amaro', 'find-my-way', 'jsonc-parser', 'zod'],
   },
   observe: { paths: ['src/observe/'], mayImport: ['errors', 'protocol', 'config'], packages: ['pino', 'prom-client'] },
   guest: { paths: ['src/guest/'], mayImport: ['protocol'], node: false },
-  runner: { paths: ['src/runner/'], mayImport: ['errors', 'protocol', 'guest'], packages: ['isolated-vm', 'amaro'] },
+  runner: { paths: ['src/runner/'], mayImport: ['errors', 'protocol', 'guest'], packages: ['isolated-vm'] },
   'store-port': { paths: ['src/store/port.ts'], mayImport: ['errors', 'protocol'] },
   'dispatch-port': { paths: ['src/dispatch/port.ts'], mayImport: ['errors', 'protocol'] },
   'effects-port': { paths: ['src/effects/port.ts'], mayImport: ['errors', 'protocol'] },
@@ -59,6 +59,10 @@ export const layers: Readonly<Record<string, Layer>> = {
   engine: {
     paths: ['src/engine/'],
     mayImport: ['errors', 'protocol', 'config', 'compiled', 'observe', ...ports, 'engine-port'],
+  },
+  registry: {
+    paths: ['src/registry/'],
+    mayImport: ['errors', 'protocol', 'config', 'compiled', 'workflow', 'store-port', 'dispatch-port', 'engine-port'],
   },
   server: {
     paths: ['src/server/'],
@@ -90,7 +94,7 @@ export const layers: Readonly<Record<string, Layer>> = {
         'dispatch',
         'effects',
       ],
-      ...['engine', 'server', 'supervisor', 'bench', ...ports, 'engine-port'],
+      ...['engine', 'registry', 'server', 'supervisor', 'bench', ...ports, 'engine-port'],
     ],
     packages: ['commander', 'cli-table3', 'picocolors'],
   },

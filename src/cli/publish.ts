@@ -1,4 +1,4 @@
-import type { WorkflowRegistry } from '../engine/registry.ts';
+import type { WorkflowRegistry } from '../registry/workflow-registry.ts';
 import type { WorkflowReport } from '../supervisor/messages.ts';
 import type { Vars } from '../workflow/compile.ts';
 import type { HttpTrigger } from '../workflow/compiled.ts';

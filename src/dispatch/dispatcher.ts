@@ -260,7 +260,10 @@ export class RunnerDispatcher implements Dispatcher {
   #replace(runner: RunnerProcess, how: string): void {
     this.#restartsTotal++;
     this.#shortLives = performance.now() - runner.startedMs < shortLifeMs ? this.#shortLives + 1 : 0;
-    const why = runner.killReason === null ? `${how}${runner.lastWords === '' ? '' : `, "${runner.lastWords.slice(0, 200)}"`}` : `stopped by the watchdog: ${runner.killReason}`;
+    const why =
+      runner.killReason === null
+        ? `${how}${runner.lastWords === '' ? '' : `, "${runner.lastWords.slice(0, 200)}"`}`
+        : `stopped by the watchdog: ${runner.killReason}`;
     this.#options.log.warn(`runner ${runner.pid} ended (${why}); starting another`);
     const at = this.#fast.indexOf(runner);
     if (this.#shortLives < 5) {
@@ -331,13 +334,15 @@ function lossAtDeath(runner: RunnerProcess, wasAnnounced: boolean): RunLoss {
 
 function parseEffects(json: string): IssuedEffect[] {
   if (json === '') return [];
-  return (JSON.parse(json) as [string, number, number, string, string][]).map(([stepPath, attempt, seq, kind, argumentsJson]) => ({
-    stepPath,
-    attempt,
-    seq,
-    kind,
-    argumentsJson,
-  }));
+  return (JSON.parse(json) as [string, number, number, string, string][]).map(
+    ([stepPath, attempt, seq, kind, argumentsJson]) => ({
+      stepPath,
+      attempt,
+      seq,
+      kind,
+      argumentsJson,
+    }),
+  );
 }
 
 function parseFinished(json: string): FinishedStep[] {

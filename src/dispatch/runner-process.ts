@@ -26,7 +26,9 @@ export interface RunnerEvents {
 /** Why the gateway killed a runner: what its announced run ends with. */
 export type KillReason = 'timeout' | 'max_execution_seconds' | 'memory' | 'dropped' | 'protocol' | 'closing';
 
-const entryPoint = fileURLToPath(new URL(`../runner/main${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url));
+const entryPoint = fileURLToPath(
+  new URL(`../runner/main${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url),
+);
 
 /** Smoothing of the learned time of a segment. */
 const learningRate = 0.1;
@@ -90,7 +92,11 @@ export class RunnerProcess {
     });
     // V8 says why it gave up on stderr, with a native stack: the first line that says something is enough.
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      this.lastWords ||= text.split('\n').find((line) => /[a-z]{4}/i.test(line))?.replace(/^[#\s]+/, '') ?? '';
+      this.lastWords ||=
+        text
+          .split('\n')
+          .find((line) => /[a-z]{4}/i.test(line))
+          ?.replace(/^[#\s]+/, '') ?? '';
     });
     // A runner that is gone closes the socket while frames are written to it: `close` below tells the rest.
     this.#socket.on('error', () => {});
@@ -168,7 +174,15 @@ export class RunnerProcess {
     this.#write(frameType.program, 0, 0, program.id, 0, 0, [program.text]);
   }
 
-  #write(type: number, flags: number, run: number, a: number, b: number, timeMs: number, parts: (string | Uint8Array)[]): void {
+  #write(
+    type: number,
+    flags: number,
+    run: number,
+    a: number,
+    b: number,
+    timeMs: number,
+    parts: (string | Uint8Array)[],
+  ): void {
     this.#writer.write(type, flags, run, a, b, timeMs, parts);
     if (this.#flushScheduled) return;
     this.#flushScheduled = true;

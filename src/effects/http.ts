@@ -1,4 +1,5 @@
 import type { Config } from '../config/config.ts';
+import { effectHeader } from '../protocol/effect-header.ts';
 import { ConnectionPool } from './connection-pool.ts';
 import type { EgressGuard } from './egress-guard.ts';
 import { BrokenBeforeAnswer, exchange, type Progress, type WireRequest, type WireResponse } from './http-exchange.ts';
@@ -145,7 +146,11 @@ function toWire(request: HttpRequest, idempotencyKey: string): WireRequest {
     { name: 'user-agent', value: 'nflow' },
   ];
   if (!isSafeMethod(request.method)) defaults.push({ name: 'Idempotency-Key', value: idempotencyKey });
-  const headers = [...request.headers, ...defaults.filter(({ name }) => !given.has(name.toLowerCase()))];
+  const headers = [
+    ...request.headers.filter(({ name }) => name.toLowerCase() !== effectHeader),
+    ...defaults.filter(({ name }) => !given.has(name.toLowerCase())),
+    { name: effectHeader, value: '1' },
+  ];
   return {
     method: request.method,
     path: request.url.pathname + request.url.search,

@@ -33,7 +33,8 @@ export function parseAnswerHeaders(headersJson: string): Record<string, string |
     const lower = name.toLowerCase();
     if (!namePattern.test(name) || refused.has(lower) || lower.startsWith('nflow-')) continue;
     const values = (Array.isArray(value) ? value : [value]).filter(
-      (one): one is string => typeof one === 'string' && !badValue.test(one) && !(lower === 'set-cookie' && /^\s*nflow_/i.test(one)),
+      (one): one is string =>
+        typeof one === 'string' && !badValue.test(one) && !(lower === 'set-cookie' && /^\s*nflow_/i.test(one)),
     );
     if (values.length > 0) headers[lower] = values.length === 1 ? (values[0] as string) : values;
   }

@@ -114,7 +114,9 @@ export class ExecutionEngine implements Engine {
     for (const resumable of resumables) {
       const workflow = await this.#options.findVersion(resumable.versionId);
       if (workflow === null) {
-        this.#options.log.warn(`execution ${resumable.id} waits: version ${resumable.versionId} of ${resumable.workflow} cannot be compiled`);
+        this.#options.log.warn(
+          `execution ${resumable.id} waits: version ${resumable.versionId} of ${resumable.workflow} cannot be compiled`,
+        );
         continue;
       }
       this.#resumeOne(resumable, workflow);
@@ -139,11 +141,18 @@ export class ExecutionEngine implements Engine {
   }
 
   #refusal(isDurable: boolean): NflowError | null {
-    if (this.#draining) return new NflowError('draining', 'this server is stopping', { remedy: 'repeat the request: another server takes it' });
-    if (isDurable && !this.#storeIsUp) {
-      return new NflowError('store_unavailable', 'the database is not reached, and nothing is acknowledged before it is committed', {
-        remedy: 'repeat the request after Retry-After',
+    if (this.#draining)
+      return new NflowError('draining', 'this server is stopping', {
+        remedy: 'repeat the request: another server takes it',
       });
+    if (isDurable && !this.#storeIsUp) {
+      return new NflowError(
+        'store_unavailable',
+        'the database is not reached, and nothing is acknowledged before it is committed',
+        {
+          remedy: 'repeat the request after Retry-After',
+        },
+      );
     }
     return null;
   }

@@ -7,8 +7,8 @@ import { parseAnswerHeaders } from './answer-headers.ts';
 import { type Failure, failureFromGuest, failureOf } from './failure.ts';
 import { idempotencyKeyOf } from './idempotency-key.ts';
 import { isMismatch, Journal, type JournalEffect, type Mismatch, notConsumed } from './journal.ts';
-import type { ActiveWorkflow, Answer, EngineObserver } from './port.ts';
 import { reachPoint } from './points.ts';
+import type { ActiveWorkflow, Answer, EngineObserver } from './port.ts';
 
 /** What all executions of one engine share. */
 export interface ExecutionHost {
@@ -280,7 +280,9 @@ export class Execution implements RunListener {
         journal.size > this.#host.journalSizeMax
           ? `its journal is over ${this.#host.journalSizeMax} characters`
           : `it has more than ${this.#host.effectsPerRunMax} effects`;
-      this.#fail(failureOf('failed', 'output_too_large', what, this.#workflow, 'split the work over several executions'));
+      this.#fail(
+        failureOf('failed', 'output_too_large', what, this.#workflow, 'split the work over several executions'),
+      );
       return false;
     }
     return true;
@@ -352,7 +354,10 @@ export class Execution implements RunListener {
       },
       (error: unknown) => {
         const message = `the effect '${effect.kind}' failed inside nFlow: ${error instanceof Error ? error.message : String(error)}`;
-        this.#onResult(effect, { ok: false, json: JSON.stringify({ code: 'effect_failed', message, retryable: false }) });
+        this.#onResult(effect, {
+          ok: false,
+          json: JSON.stringify({ code: 'effect_failed', message, retryable: false }),
+        });
       },
     );
   }
@@ -433,7 +438,9 @@ export class Execution implements RunListener {
   #storeFailed(cause: unknown): void {
     if (this.#phase === 'over') return;
     const error =
-      cause instanceof NflowError ? cause : new NflowError('internal_error', 'the store refused the execution', { cause });
+      cause instanceof NflowError
+        ? cause
+        : new NflowError('internal_error', 'the store refused the execution', { cause });
     const mayExist = this.#hasRow || error.details.got === 'outcome unknown';
     this.#answer({ executionId: mayExist ? this.id : null, status: error.status, headers: null, body: null, error });
     this.#stopProgram();
@@ -451,7 +458,8 @@ export class Execution implements RunListener {
   }
 
   #concludeIfSettled(): void {
-    if (this.#phase === 'settling' && this.#journal?.hasUnanswered !== true) this.#conclude(this.#outcome as RunOutcome);
+    if (this.#phase === 'settling' && this.#journal?.hasUnanswered !== true)
+      this.#conclude(this.#outcome as RunOutcome);
   }
 
   #conclude(outcome: RunOutcome): void {
@@ -491,7 +499,9 @@ export class Execution implements RunListener {
   }
 
   #crash(reason: string): void {
-    this.#fail(failureOf('crashed', 'run_crashed', reason, this.#workflow, 'see what the node allocates or calls in a loop'));
+    this.#fail(
+      failureOf('crashed', 'run_crashed', reason, this.#workflow, 'see what the node allocates or calls in a loop'),
+    );
   }
 
   #timeOut(limit: 'timeout' | 'max_execution_seconds'): void {
@@ -499,7 +509,8 @@ export class Execution implements RunListener {
       limit === 'timeout'
         ? `it took longer than its timeout of ${this.#start.workflow.compiled.timeoutMs} ms`
         : 'one stretch of its code used more CPU than [vm_pool] max_execution_seconds';
-    const remedy = limit === 'timeout' ? "raise the workflow's `timeout`, or do less" : 'let the code wait in between, or do less';
+    const remedy =
+      limit === 'timeout' ? "raise the workflow's `timeout`, or do less" : 'let the code wait in between, or do less';
     this.#fail(failureOf('timed_out', 'run_timed_out', what, this.#workflow, remedy));
   }
 
@@ -522,7 +533,13 @@ export class Execution implements RunListener {
   }
 
   /** Writes the end as the durability asks for, and answers. */
-  #commit(httpStatus: number, output: Uint8Array | null, trace: Uint8Array | string, failure: Failure | null, answer: Answer): void {
+  #commit(
+    httpStatus: number,
+    output: Uint8Array | null,
+    trace: Uint8Array | string,
+    failure: Failure | null,
+    answer: Answer,
+  ): void {
     this.#phase = 'committing';
     const { durability } = this.#start;
     const ledger = this.#host.ledger;
@@ -541,7 +558,10 @@ export class Execution implements RunListener {
     }
     const written = this.#hasRow
       ? ledger.finish(this.id, end, Number.POSITIVE_INFINITY)
-      : ledger.end({ ...this.#identity(), ...end }, Math.max(this.#start.deadlineMs, performance.now() + commitGraceMs));
+      : ledger.end(
+          { ...this.#identity(), ...end },
+          Math.max(this.#start.deadlineMs, performance.now() + commitGraceMs),
+        );
     written.then(
       () => {
         this.#answer(answer);
@@ -575,7 +595,12 @@ export class Execution implements RunListener {
     return { id: this.id, versionId: workflow.versionId, durability, trigger, inputHead: inputJson, inputBody: body };
   }
 
-  #end(httpStatus: number, output: Uint8Array | null, trace: Uint8Array | string, failure: Failure | null): ExecutionEnd {
+  #end(
+    httpStatus: number,
+    output: Uint8Array | null,
+    trace: Uint8Array | string,
+    failure: Failure | null,
+  ): ExecutionEnd {
     const nowMs = performance.now();
     const { receivedMs } = this.#start;
     return {
@@ -638,7 +663,12 @@ export class Execution implements RunListener {
     this.#phase = 'over';
     this.#abort?.abort();
     if (status !== 'refused') {
-      this.#host.observer.onExecution(this.#workflow, this.#start.durability, status, performance.now() - this.#start.receivedMs);
+      this.#host.observer.onExecution(
+        this.#workflow,
+        this.#start.durability,
+        status,
+        performance.now() - this.#start.receivedMs,
+      );
     }
     this.#host.onOver(this);
   }

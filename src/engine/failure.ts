@@ -23,29 +23,45 @@ export function failureFromGuest(errorJson: string, httpStatus: number, workflow
     // Whatever it was, the execution failed.
   }
   const code: ErrorCode =
-    isErrorCode(described['code']) && errorKinds[described['code']].class === 'terminal' ? described['code'] : 'node_failed';
-  const message = typeof described['message'] === 'string' ? described['message'] : 'the workflow failed';
+    isErrorCode(described.code) && errorKinds[described.code].class === 'terminal' ? described.code : 'node_failed';
+  const message = typeof described.message === 'string' ? described.message : 'the workflow failed';
   const error = new NflowError(code, message, {
     workflow,
-    node: textOrNothing(described['node']),
-    line: numberOrNothing(described['line']),
-    column: numberOrNothing(described['column']),
-    pointer: textOrNothing(described['pointer']),
+    node: textOrNothing(described.node),
+    line: numberOrNothing(described.line),
+    column: numberOrNothing(described.column),
+    pointer: textOrNothing(described.pointer),
     status: code === 'workflow_failed' && httpStatus >= 400 && httpStatus <= 599 ? httpStatus : undefined,
-    cause: code === 'workflow_failed' ? { reason: described['reason'], details: described['details'] } : undefined,
+    cause: code === 'workflow_failed' ? { reason: described.reason, details: described.details } : undefined,
   });
   return { status: 'failed', error, json: errorJson.length <= historyTextMax ? errorJson : describe(error) };
 }
 
 /** A failure that the engine itself found. */
-export function failureOf(status: EndStatus, code: ErrorCode, message: string, workflow: string, remedy?: string): Failure {
+export function failureOf(
+  status: EndStatus,
+  code: ErrorCode,
+  message: string,
+  workflow: string,
+  remedy?: string,
+): Failure {
   const error = new NflowError(code, message, { workflow, remedy });
   return { status, error, json: describe(error) };
 }
 
 function describe(error: NflowError): string {
   const { workflow, node, line, column, got, expected, remedy } = error.details;
-  return JSON.stringify({ code: error.code, message: error.message, workflow, node, line, column, got, expected, remedy });
+  return JSON.stringify({
+    code: error.code,
+    message: error.message,
+    workflow,
+    node,
+    line,
+    column,
+    got,
+    expected,
+    remedy,
+  });
 }
 
 function textOrNothing(value: unknown): string | undefined {

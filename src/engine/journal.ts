@@ -150,7 +150,11 @@ export class Journal {
   nextReplay(): JournalEffect | Mismatch {
     const effect = this.#replay[this.#replayed] as JournalEffect;
     if (!effect.issued) {
-      return { stepPath: effect.stepPath, got: 'no such call', expected: `${effect.kind} (call ${effect.seq} of the step)` };
+      return {
+        stepPath: effect.stepPath,
+        got: 'no such call',
+        expected: `${effect.kind} (call ${effect.seq} of the step)`,
+      };
     }
     this.#replayed++;
     return effect;
@@ -199,7 +203,15 @@ export class Journal {
   }
 
   finish(step: FinishedStep, segment: number, segmentTimeMs: number): void {
-    this.steps.push({ path: step.path, attempt: 1, entryJson: step.entryJson, segment, segmentTimeMs, written: false, order: 0 });
+    this.steps.push({
+      path: step.path,
+      attempt: 1,
+      entryJson: step.entryJson,
+      segment,
+      segmentTimeMs,
+      written: false,
+      order: 0,
+    });
     this.size += step.entryJson.length;
   }
 
@@ -214,7 +226,11 @@ export class Journal {
 
   /** A result is recorded once the program has seen it, or when it never will because its step has ended. */
   #isRecordable(effect: JournalEffect): boolean {
-    return !effect.written && effect.state === 'done' && (effect.segment !== notConsumed || this.hasFinished(effect.stepPath));
+    return (
+      !effect.written &&
+      effect.state === 'done' &&
+      (effect.segment !== notConsumed || this.hasFinished(effect.stepPath))
+    );
   }
 
   /** What the store does not have yet, in order; marked as handed over. */
@@ -272,7 +288,13 @@ function keyOf(stepPath: string, attempt: number, seq: number): string {
   return `${stepPath}#${attempt}#${seq}`;
 }
 
-function createEffect(stepPath: string, attempt: number, seq: number, kind: string, argumentsJson: string | null): JournalEffect {
+function createEffect(
+  stepPath: string,
+  attempt: number,
+  seq: number,
+  kind: string,
+  argumentsJson: string | null,
+): JournalEffect {
   return {
     stepPath,
     attempt,
@@ -294,7 +316,9 @@ function createEffect(stepPath: string, attempt: number, seq: number, kind: stri
 }
 
 function hashOf(effect: JournalEffect): Uint8Array {
-  effect.argumentsHash ??= createHash('sha256').update(effect.argumentsJson ?? '').digest();
+  effect.argumentsHash ??= createHash('sha256')
+    .update(effect.argumentsJson ?? '')
+    .digest();
   return effect.argumentsHash;
 }
 

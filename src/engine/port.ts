@@ -1,8 +1,9 @@
 /** The engine, as the server and the CLI see it. */
+
+import type { ProgramRef } from '../dispatch/port.ts';
 import type { NflowError } from '../errors.ts';
 import type { Durability, TriggerKind } from '../store/port.ts';
 import type { CompiledWorkflow } from '../workflow/compiled.ts';
-import type { ProgramRef } from '../dispatch/port.ts';
 
 /** A published version with its program loaded: what a route points to. */
 export interface ActiveWorkflow {

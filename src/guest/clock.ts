@@ -10,21 +10,34 @@ export function installClock(nowMs: () => number, random: () => number): void {
   const { defineProperty, getOwnPropertyDescriptors, defineProperties } = Object;
   const construct = Reflect.construct;
 
+  // biome-ignore lint/suspicious/noShadowRestrictedNames: the function's own name is what authors see in `Date.name`
   const GuestDate = function Date(this: unknown, ...given: unknown[]): unknown {
     if (new.target === undefined) return new RealDate(nowMs()).toString();
     return construct(RealDate, given.length === 0 ? [nowMs()] : given, new.target);
   };
   const statics = getOwnPropertyDescriptors(RealDate) as Record<string, PropertyDescriptor>;
-  statics['now'] = { value: () => nowMs(), writable: true, enumerable: false, configurable: true };
-  delete statics['prototype'];
+  statics.now = { value: () => nowMs(), writable: true, enumerable: false, configurable: true };
+  delete statics.prototype;
   defineProperties(GuestDate, statics);
-  defineProperty(GuestDate, 'prototype', { value: RealDate.prototype, writable: false, enumerable: false, configurable: false });
-  defineProperty(RealDate.prototype, 'constructor', { value: GuestDate, writable: true, enumerable: false, configurable: true });
+  defineProperty(GuestDate, 'prototype', {
+    value: RealDate.prototype,
+    writable: false,
+    enumerable: false,
+    configurable: false,
+  });
+  defineProperty(RealDate.prototype, 'constructor', {
+    value: GuestDate,
+    writable: true,
+    enumerable: false,
+    configurable: true,
+  });
   defineProperty(globalThis, 'Date', { value: GuestDate, writable: true, enumerable: false, configurable: true });
 
   defineProperty(Math, 'random', { value: () => random(), writable: true, enumerable: false, configurable: true });
 
-  const format = Object.getOwnPropertyDescriptor(Intl.DateTimeFormat.prototype, 'format')?.get as () => (date: unknown) => string;
+  const format = Object.getOwnPropertyDescriptor(Intl.DateTimeFormat.prototype, 'format')?.get as () => (
+    date: unknown,
+  ) => string;
   const formatToParts = Intl.DateTimeFormat.prototype.formatToParts;
   defineProperty(Intl.DateTimeFormat.prototype, 'format', {
     configurable: true,
@@ -56,7 +69,12 @@ export function installClock(nowMs: () => number, random: () => number): void {
       plainTimeISO: (zone) => zoned(zone).toPlainTime(),
     };
     for (const name of Object.keys(replaced)) {
-      defineProperty(temporal.Now, name, { value: replaced[name], writable: true, enumerable: false, configurable: true });
+      defineProperty(temporal.Now, name, {
+        value: replaced[name],
+        writable: true,
+        enumerable: false,
+        configurable: true,
+      });
     }
   }
 

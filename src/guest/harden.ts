@@ -10,14 +10,7 @@
  * from outside its own body.
  */
 export function hardenRealm(): void {
-  const {
-    getOwnPropertyDescriptor,
-    getPrototypeOf,
-    defineProperty,
-    freeze,
-    isFrozen,
-    hasOwn,
-  } = Object;
+  const { getOwnPropertyDescriptor, getPrototypeOf, defineProperty, freeze, isFrozen, hasOwn } = Object;
   const ownKeys = Reflect.ownKeys;
   const root = globalThis as unknown as Record<string, unknown>;
 
@@ -27,12 +20,13 @@ export function hardenRealm(): void {
   }
   // RegExp.$1, RegExp.input … hold the last match of whoever ran before.
   for (const name of ownKeys(RegExp)) {
-    if (name === 'prototype' || name === Symbol.species || name === 'escape' || name === 'length' || name === 'name') continue;
+    if (name === 'prototype' || name === Symbol.species || name === 'escape' || name === 'length' || name === 'name')
+      continue;
     delete (RegExp as unknown as Record<PropertyKey, unknown>)[name];
   }
   // A hook that V8 calls with call sites: it would see the kernel's frames.
-  delete (Error as unknown as Record<string, unknown>)['prepareStackTrace'];
-  (Error as unknown as Record<string, unknown>)['stackTraceLimit'] = 20;
+  delete (Error as unknown as Record<string, unknown>).prepareStackTrace;
+  (Error as unknown as Record<string, unknown>).stackTraceLimit = 20;
 
   const syntaxIntrinsics = [
     getPrototypeOf(function* () {}),
@@ -121,7 +115,8 @@ export function hardenRealm(): void {
   for (const key of ownKeys(globalThis)) {
     const descriptor = getOwnPropertyDescriptor(globalThis, key);
     if (descriptor?.configurable !== true) continue;
-    if (hasOwn(descriptor, 'value')) defineProperty(globalThis, key, { ...descriptor, writable: false, configurable: false });
+    if (hasOwn(descriptor, 'value'))
+      defineProperty(globalThis, key, { ...descriptor, writable: false, configurable: false });
     else defineProperty(globalThis, key, { ...descriptor, configurable: false });
   }
   Object.preventExtensions(globalThis);

@@ -1,5 +1,13 @@
+import type {
+  Expression,
+  GuestLimits,
+  Program,
+  ProgramNode,
+  ScopeName,
+  SwitchCase,
+  Template,
+} from '../protocol/program.ts';
 import type { RandomSource } from './random.ts';
-import type { Expression, GuestLimits, Program, ProgramNode, ScopeName, SwitchCase, Template } from '../protocol/program.ts';
 
 /**
  * The guest kernel: drives a program inside the isolate. It is the only code that the host calls, with strings and numbers only,
@@ -36,7 +44,8 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
   const PlainFunction = Function as unknown as (...source: string[]) => AnyFunction;
   const { defineProperty, freeze, keys } = Object;
   const isArray = Array.isArray;
-  const temporal = (globalThis as unknown as { Temporal: { Now: { instant(): { epochNanoseconds: bigint } } } }).Temporal;
+  const temporal = (globalThis as unknown as { Temporal: { Now: { instant(): { epochNanoseconds: bigint } } } })
+    .Temporal;
   const realInstant = temporal.Now.instant;
   /** The isolate's only microsecond clock. It stays in here: guests see the segment's time. */
   const clockUs = (): number => Number(realInstant().epochNanoseconds % 1_000_000_000_000_000n) / 1000;
@@ -129,7 +138,8 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
   freeze(KernelError);
 
   const textMax = 8192;
-  const cut = (text: string, size: number = textMax): string => (text.length <= size ? text : `${text.slice(0, size)}…`);
+  const cut = (text: string, size: number = textMax): string =>
+    text.length <= size ? text : `${text.slice(0, size)}…`;
 
   const readText = (source: unknown, key: string): string => {
     try {
@@ -159,7 +169,10 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
       .split('\n')
       .filter((line) => !/^ +at .*nflow\/kernel|^ +at .*\bkernel:\d+|^ +at <anonymous>$/.test(line))
       .map((line) =>
-        line.replace(/nflow\/([^\s:)]+):(\d+):/g, (_, at: string, number: string) => `${at}:${Number(number) - linesBefore}:`),
+        line.replace(
+          /nflow\/([^\s:)]+):(\d+):/g,
+          (_, at: string, number: string) => `${at}:${Number(number) - linesBefore}:`,
+        ),
       )
       .join('\n');
 
@@ -176,20 +189,20 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
       node,
     };
     const name = isObject ? readText(error, 'name') : '';
-    if (name !== '' && name !== 'NflowError') described['name'] = cut(name, 200);
+    if (name !== '' && name !== 'NflowError') described.name = cut(name, 200);
     const place = /nflow\/([^\s:)]+):(\d+):(\d+)/.exec(stack);
     if (place !== null && place[1] === node) {
-      described['line'] = Number(place[2]) - linesBefore;
-      described['column'] = Number(place[3]);
+      described.line = Number(place[2]) - linesBefore;
+      described.column = Number(place[3]);
     }
-    if (pointer !== null) described['pointer'] = pointer;
+    if (pointer !== null) described.pointer = pointer;
     if (isObject && code === 'effect_failed') {
       for (const key of ['reason', 'retryable', 'status'] as const) {
         const value = (error as Record<string, unknown>)[key];
         if (value !== undefined) described[key] = value;
       }
     }
-    if (stack !== '') described['stack'] = cut(stackOf(stack));
+    if (stack !== '') described.stack = cut(stackOf(stack));
     return stringify(described);
   };
 
@@ -242,7 +255,10 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
     try {
       text = stringify(value);
     } catch (error) {
-      throw new KernelError('result_not_json', `${what} could not be turned into JSON: ${cut(readText(error, 'message'), 500)}`);
+      throw new KernelError(
+        'result_not_json',
+        `${what} could not be turned into JSON: ${cut(readText(error, 'message'), 500)}`,
+      );
     }
     if (text === undefined) return 'null';
     if (text.length > limits.outputSizeMax) {
@@ -261,7 +277,7 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
     if (run.bodyJson !== null) {
       const checked = run.checkedBody;
       run.checkedBody = null;
-      input['body'] = checked === null ? parse(run.bodyJson) : checked.value;
+      input.body = checked === null ? parse(run.bodyJson) : checked.value;
     }
     return input;
   };
@@ -368,7 +384,8 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
       }
       const value = evaluate(step, piece);
       if (value === undefined || value === null) continue;
-      text += typeof value === 'object' || typeof value === 'function' ? toJson(value, 'a value in a text') : String(value);
+      text +=
+        typeof value === 'object' || typeof value === 'function' ? toJson(value, 'a value in a text') : String(value);
     }
     return text;
   };
@@ -393,22 +410,37 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
 
   // ---- effects ---------------------------------------------------------------------------------------------------------------------
 
-  const issue = (step: Step, kind: string, argumentsJson: string, decode: (json: string) => unknown): Promise<unknown> => {
+  const issue = (
+    step: Step,
+    kind: string,
+    argumentsJson: string,
+    decode: (json: string) => unknown,
+  ): Promise<unknown> => {
     const run = step.run;
     if (!step.open || current !== run) {
-      return Promise.reject(new KernelError('node_failed', `this step has ended: it can no longer call ${kind}; await what it starts`));
+      return Promise.reject(
+        new KernelError('node_failed', `this step has ended: it can no longer call ${kind}; await what it starts`),
+      );
     }
     if (argumentsJson.length > limits.effectArgumentsSizeMax) {
       return Promise.reject(
-        new KernelError('effect_failed', `the arguments of ${kind} are ${argumentsJson.length} characters of JSON; the limit is ${limits.effectArgumentsSizeMax}`),
+        new KernelError(
+          'effect_failed',
+          `the arguments of ${kind} are ${argumentsJson.length} characters of JSON; the limit is ${limits.effectArgumentsSizeMax}`,
+        ),
       );
     }
     if (run.effectCount >= limits.effectsPerRunMax) {
-      return Promise.reject(new KernelError('effect_failed', `a run may have ${limits.effectsPerRunMax} effects; this one asks for more`));
+      return Promise.reject(
+        new KernelError('effect_failed', `a run may have ${limits.effectsPerRunMax} effects; this one asks for more`),
+      );
     }
     if (run.pendingCount >= limits.parallelEffectsMax) {
       return Promise.reject(
-        new KernelError('effect_failed', `a run may wait for ${limits.parallelEffectsMax} effects at a time; await some before starting more`),
+        new KernelError(
+          'effect_failed',
+          `a run may wait for ${limits.parallelEffectsMax} effects at a time; await some before starting more`,
+        ),
       );
     }
     run.effectCount++;
@@ -424,9 +456,13 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
 
   const effectError = (json: string): Error => {
     const described = parse(json) as Record<string, unknown>;
-    const error = new KernelError('effect_failed', typeof described['message'] === 'string' ? described['message'] : 'the effect failed');
+    const error = new KernelError(
+      'effect_failed',
+      typeof described.message === 'string' ? described.message : 'the effect failed',
+    );
     for (const key of ['reason', 'retryable']) {
-      if (described[key] !== undefined) defineProperty(error, key, { value: described[key], enumerable: true, writable: true, configurable: true });
+      if (described[key] !== undefined)
+        defineProperty(error, key, { value: described[key], enumerable: true, writable: true, configurable: true });
     }
     return error;
   };
@@ -450,14 +486,16 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
     return { status: raw.status, headers: raw.headers, body };
   };
 
-  const expectSuccess = (what: string) => (json: string): HttpResponse => {
-    const response = decodeHttp(json);
-    if (response.status < 400) return response;
-    const error = new KernelError('effect_failed', `${what} answered ${response.status}`);
-    defineProperty(error, 'status', { value: response.status, enumerable: true, writable: true, configurable: true });
-    defineProperty(error, 'response', { value: response, enumerable: false, writable: true, configurable: true });
-    throw error;
-  };
+  const expectSuccess =
+    (what: string) =>
+    (json: string): HttpResponse => {
+      const response = decodeHttp(json);
+      if (response.status < 400) return response;
+      const error = new KernelError('effect_failed', `${what} answered ${response.status}`);
+      defineProperty(error, 'status', { value: response.status, enumerable: true, writable: true, configurable: true });
+      defineProperty(error, 'response', { value: response, enumerable: false, writable: true, configurable: true });
+      throw error;
+    };
 
   interface HttpOptions {
     headers?: Record<string, unknown>;
@@ -469,7 +507,8 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
 
   const sortedTexts = (values: unknown, what: string): Record<string, string | string[]> | null => {
     if (values === undefined || values === null) return null;
-    if (typeof values !== 'object') throw new KernelError('effect_failed', `${what} must be an object of names and values`);
+    if (typeof values !== 'object')
+      throw new KernelError('effect_failed', `${what} must be an object of names and values`);
     const sorted: Record<string, string | string[]> = {};
     for (const name of keys(values).sort()) {
       const value = (values as Record<string, unknown>)[name];
@@ -519,7 +558,10 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
       rest = rest.slice(part[0].length);
     }
     if (typeof given !== 'string' || given === '' || rest !== '') {
-      throw new KernelError('node_failed', `${what} must be milliseconds or a duration such as '200ms', '2s' or '1h30m'; got ${cut(textOf(given), 100)}`);
+      throw new KernelError(
+        'node_failed',
+        `${what} must be milliseconds or a duration such as '200ms', '2s' or '1h30m'; got ${cut(textOf(given), 100)}`,
+      );
     }
     return total;
   };
@@ -721,12 +763,25 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
     return stringify(logs);
   };
 
-  const answerEnd = (run: Run, failed: 0 | 1, httpStatus: number, headers: string, output: string, error: string, trace: string): void => {
+  const answerEnd = (
+    run: Run,
+    failed: 0 | 1,
+    httpStatus: number,
+    headers: string,
+    output: string,
+    error: string,
+    trace: string,
+  ): void => {
     const effects = takeEffects(run);
     const logs = takeLogs(run);
     run.answer =
       `E ${failed} ${httpStatus} ${headers.length} ${output.length} ${error.length} ${trace.length} ${logs.length} ${effects.length}\n` +
-      headers + output + error + trace + logs + effects;
+      headers +
+      output +
+      error +
+      trace +
+      logs +
+      effects;
     runs.delete(run.id);
   };
 
@@ -807,7 +862,9 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
       case 'switch': {
         const value = definition.value === null ? undefined : evaluate(step, definition.value);
         const index = definition.cases.findIndex((branch) =>
-          'when' in branch ? Boolean(evaluate(step, branch.when)) : jsonEqual(value, render(step, branch.equals, 'equals')),
+          'when' in branch
+            ? Boolean(evaluate(step, branch.when))
+            : jsonEqual(value, render(step, branch.equals, 'equals')),
         );
         if (index < 0 && definition.default === null) {
           throw new KernelError(
@@ -820,16 +877,25 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
       case 'set':
         return completeStep(step, renderJson(step, definition.values, 'values'));
       case 'end':
-        return completeStep(step, definition.output === null ? (run.prevJson ?? 'null') : renderJson(step, definition.output, 'output'));
+        return completeStep(
+          step,
+          definition.output === null ? (run.prevJson ?? 'null') : renderJson(step, definition.output, 'output'),
+        );
       case 'respond': {
         const status = render(step, definition.status, 'status');
         if (typeof status !== 'number' || !Number.isInteger(status) || status < 200 || status > 599) {
-          throw new KernelError('node_failed', `status must be a whole number from 200 to 599; got ${cut(textOf(status), 100)}`);
+          throw new KernelError(
+            'node_failed',
+            `status must be a whole number from 200 to 599; got ${cut(textOf(status), 100)}`,
+          );
         }
         const headers = sortedTexts(render(step, definition.headers, 'headers'), 'headers');
         const body = renderJson(step, definition.body, 'body');
         if (body.length > limits.outputSizeMax) {
-          throw new KernelError('output_too_large', `the body is ${body.length} characters of JSON; the limit is ${limits.outputSizeMax}`);
+          throw new KernelError(
+            'output_too_large',
+            `the body is ${body.length} characters of JSON; the limit is ${limits.outputSizeMax}`,
+          );
         }
         closeStep(step);
         run.traceEntries.push(entryOf(step, 1));
@@ -840,7 +906,10 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
       case 'fail': {
         const status = render(step, definition.status, 'status');
         if (typeof status !== 'number' || !Number.isInteger(status) || status < 400 || status > 599) {
-          throw new KernelError('node_failed', `status must be a whole number from 400 to 599; got ${cut(textOf(status), 100)}`);
+          throw new KernelError(
+            'node_failed',
+            `status must be a whole number from 400 to 599; got ${cut(textOf(status), 100)}`,
+          );
         }
         const described = {
           code: 'workflow_failed',
@@ -882,7 +951,12 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
       if (current?.step != null) log(current.step, level, values);
     };
   }
-  defineProperty(globalThis, 'console', { value: consoleObject, writable: true, enumerable: false, configurable: true });
+  defineProperty(globalThis, 'console', {
+    value: consoleObject,
+    writable: true,
+    enumerable: false,
+    configurable: true,
+  });
 
   parts.installClock(
     () => currentTimeMs,
@@ -911,7 +985,10 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
       // Nothing can ever wake it: without this it would wait for its timeout.
       failRun(
         run.step as Step,
-        new KernelError('node_failed', 'the code waits for a promise that nothing can settle; await only what ctx gives, or settle it'),
+        new KernelError(
+          'node_failed',
+          'the code waits for a promise that nothing can settle; await only what ctx gives, or settle it',
+        ),
       );
       return run.answer as unknown as string;
     }
@@ -939,7 +1016,13 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
         try {
           if (definition.type === 'code') {
             const construct = definition.code.async ? AsyncFunction : PlainFunction;
-            run = construct('input', 'ctx', 'nodes', 'prev', `"use strict";\n${definition.code.source}\n//# sourceURL=nflow/${definition.name}`);
+            run = construct(
+              'input',
+              'ctx',
+              'nodes',
+              'prev',
+              `"use strict";\n${definition.code.source}\n//# sourceURL=nflow/${definition.name}`,
+            );
           } else {
             compileExpressions(definition);
           }

@@ -21,6 +21,13 @@ export function packStart(
   return `${run} ${version} ${timeMs} ${hasBody ? 1 : 0} ${executionId.length} ${seed.length} ${inputJson.length} ${resumeJson.length}\n${executionId}${seed}${inputJson}${resumeJson}`;
 }
 
-export function packDelivery(run: number, seq: number, ok: boolean, timeMs: number, stepPath: string, json: string): string {
+export function packDelivery(
+  run: number,
+  seq: number,
+  ok: boolean,
+  timeMs: number,
+  stepPath: string,
+  json: string,
+): string {
   return `${run} ${seq} ${ok ? 1 : 0} ${timeMs} ${stepPath.length}\n${stepPath}${json}`;
 }

@@ -17,7 +17,7 @@ export type ScopeName = 'input' | 'nodes' | 'prev' | 'vars' | 'execution' | 'sec
 
 /** A value with `{{ … }}` in it, taken apart at compile time. */
 export type Template =
-  | { kind: 'literal'; /** JSON text */ json: string }
+  | { kind: 'literal' /** JSON text */; json: string }
   /** The string was exactly one `{{ … }}`: it keeps its type. `reference` when it is just `prev` or `nodes.NAME`: the JSON text passes unparsed. */
   | { kind: 'expression'; expression: Expression; reference?: string }
   /** Text around expressions: null and undefined are empty, objects are JSON. */

@@ -12,7 +12,14 @@
  *
  * The journal keeps the same entry, with its output, as the record of a finished step.
  */
-export type TracedStep = [path: string, attempt: number, status: 0 | 1 | 2, startUs: number, durationUs: number, output?: unknown];
+export type TracedStep = [
+  path: string,
+  attempt: number,
+  status: 0 | 1 | 2,
+  startUs: number,
+  durationUs: number,
+  output?: unknown,
+];
 
 /** One effect in the history, written by the gateway. */
 export type TracedEffect = [

@@ -140,18 +140,14 @@ export class Runner {
     vm.runsStarted++;
     this.#runs.set(token, run);
     const acquiredMs = performance.now();
-    this.#execute(token, run, acquiredMs - beganMs, (timeoutMs) =>
-      vm.start(frame.wholeText(), timeoutMs),
-    );
+    this.#execute(token, run, acquiredMs - beganMs, (timeoutMs) => vm.start(frame.wholeText(), timeoutMs));
   }
 
   #deliver(frame: Frame): void {
     const run = this.#runs.get(frame.run);
     if (run === undefined) return;
     this.#announce(frame.run);
-    this.#execute(frame.run, run, 0, (timeoutMs) =>
-      run.vm.deliver(frame.wholeText(), timeoutMs),
-    );
+    this.#execute(frame.run, run, 0, (timeoutMs) => run.vm.deliver(frame.wholeText(), timeoutMs));
   }
 
   /** Executes one segment and sends what came of it. */
@@ -252,7 +248,14 @@ export class Runner {
   }
 
   #answerFailed(token: number, errorJson: string): void {
-    this.#writer.write(frameType.end, endFlag.failed, token, 0, 0, 0, [nothing, nothing, errorJson, '[]', nothing, nothing]);
+    this.#writer.write(frameType.end, endFlag.failed, token, 0, 0, 0, [
+      nothing,
+      nothing,
+      errorJson,
+      '[]',
+      nothing,
+      nothing,
+    ]);
   }
 
   #forgetRun(token: number, run: HostedRun): void {

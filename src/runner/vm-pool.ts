@@ -86,7 +86,8 @@ export class VmPool {
   /** Disposes bound VMs that have been idle for too long. */
   cleanUp(nowMs: number): void {
     for (const vm of this.#all) {
-      if (vm.programId !== 0 && vm.runs.size === 0 && nowMs - vm.lastUsedMs > this.#options.idleTimeoutMs) this.discard(vm);
+      if (vm.programId !== 0 && vm.runs.size === 0 && nowMs - vm.lastUsedMs > this.#options.idleTimeoutMs)
+        this.discard(vm);
     }
   }
 

@@ -42,7 +42,10 @@ export class Vm {
   constructor(options: VmOptions) {
     this.#isolate = new ivm.Isolate({ memoryLimit: options.maxMemoryMiB });
     const context = this.#isolate.createContextSync();
-    const kernel = context.evalSync(kernelSource(options.limits), { reference: true, filename: 'nflow/kernel' }) as ivm.Reference;
+    const kernel = context.evalSync(kernelSource(options.limits), {
+      reference: true,
+      filename: 'nflow/kernel',
+    }) as ivm.Reference;
     const take = (name: string): KernelFunction => kernel.getSync(name, { reference: true }) as KernelFunction;
     this.#load = take('load');
     this.#start = take('start');

@@ -8,6 +8,7 @@ import type { ActiveWorkflow } from '../engine/port.ts';
 import { NflowError } from '../errors.ts';
 import type { Log } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
+import { effectHeader } from '../protocol/effect-header.ts';
 import type { History } from '../store/port.ts';
 import { workflowNameExpected, workflowNamePattern } from '../workflow/names.ts';
 import { executionSummaryView, executionView } from './execution-view.ts';
@@ -28,7 +29,7 @@ import { requestIdHeader } from './write-answer.ts';
 export interface WorkflowDirectory {
   /** Those that are published, by name. */
   list(): readonly ActiveWorkflow[];
-  /** The definition of any version, also one that is no longer published; null when there is none. */
+  /** The definition of a version, also of one that is no longer published; null when there is none. */
   version(versionId: number): Promise<{ definitionText: string } | null>;
 }
 
@@ -131,6 +132,9 @@ export function createAdministration(
 
 function assertPrivate(request: FastifyRequest, isPrivate: boolean): void {
   if (!isPrivate) throw new RequestRefused(refusal('not_found'));
+  if (request.headers[effectHeader] !== undefined) {
+    throw new RequestRefused(refusal('forbidden', 'Administration is not answered to workflows.'));
+  }
   if (!isLocalHostHeader(request.headers.host)) {
     const detail = 'Administration is answered under the names localhost, 127.0.0.1 and [::1] only.';
     throw new RequestRefused(refusal('forbidden', detail));

@@ -49,7 +49,7 @@ export interface EffectView {
 export interface StepView {
   path: string;
   node: string;
-  /** Null when the version is not known any more. */
+  /** Null when the version is not known now. */
   type: string | null;
   attempt: number;
   status: 'succeeded' | 'failed' | 'running';

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { ConnectionOptions } from 'node:tls';
 import pg from 'pg';
+import { NflowError } from '../errors.ts';
 import { type Dsn, sslModes } from './dsn.ts';
 
 /** Keepalives find a peer that vanished without a word; the deadlines of batches and queries find it earlier. */
@@ -91,7 +92,8 @@ function sslAttempts(dsn: Dsn): Attempt[] {
     default: {
       if (dsn.sslMode === 'require' && dsn.sslRootCert === null) return [unverified];
       const verified: ConnectionOptions = { ...clientIdentity(dsn), rejectUnauthorized: true };
-      if (dsn.sslRootCert !== null && dsn.sslRootCert !== 'system') verified.ca = readFileSync(dsn.sslRootCert);
+      if (dsn.sslRootCert !== null && dsn.sslRootCert !== 'system')
+        verified.ca = readPem('sslrootcert', dsn.sslRootCert);
       // Up to verify-ca the name in the certificate may be another.
       if (strength < sslModes.indexOf('verify-full')) verified.checkServerIdentity = () => undefined;
       return [verified];
@@ -101,7 +103,20 @@ function sslAttempts(dsn: Dsn): Attempt[] {
 
 function clientIdentity(dsn: Dsn): ConnectionOptions {
   const identity: ConnectionOptions = {};
-  if (dsn.sslCert !== null) identity.cert = readFileSync(dsn.sslCert);
-  if (dsn.sslKey !== null) identity.key = readFileSync(dsn.sslKey);
+  if (dsn.sslCert !== null) identity.cert = readPem('sslcert', dsn.sslCert);
+  if (dsn.sslKey !== null) identity.key = readPem('sslkey', dsn.sslKey);
   return identity;
+}
+
+function readPem(key: string, file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    throw new NflowError('invalid_config', `The file that ${key} of the connection string names cannot be read`, {
+      pointer: key,
+      got: String(error),
+      expected: 'a readable PEM file',
+      remedy: 'correct [database_nflow] dsn',
+    });
+  }
 }

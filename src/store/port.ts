@@ -123,7 +123,8 @@ export interface Incarnation {
   /**
    * Takes over what dead incarnations left and hands it out in batches. `dead` are incarnations whose process is known to
    * have ended (the supervisor saw it); others are taken when their beat stood still for a lease, and, when the store was
-   * opened as exclusive, at once. Cheap when there is nothing to take: call it at the start and every few seconds.
+   * opened as exclusive, at once. Cheap when there is nothing to take: call it at the start and every few seconds. Rejects with
+   * `store_unavailable` when PostgreSQL is away; what was handed out before stays owned by this incarnation.
    */
   takeOver(dead: string[], onExecutions: (executions: ResumableExecution[]) => void): Promise<number>;
 }

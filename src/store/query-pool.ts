@@ -91,7 +91,11 @@ export class QueryPool {
     }
     this.#open++;
     try {
-      const client = await connect(this.#dsn, 'query', [`SET statement_timeout = ${statementTimeoutMs}`]);
+      const client = await connect(this.#dsn, 'query', [
+        `SET statement_timeout = ${statementTimeoutMs}`,
+        // If this process is stopped in the middle of a transaction, the locks must not stay: they may be another's fence.
+        `SET idle_in_transaction_session_timeout = ${statementTimeoutMs}`,
+      ]);
       client.on('end', () => this.#forget(client));
       return client;
     } catch (error) {

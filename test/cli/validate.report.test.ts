@@ -40,7 +40,7 @@ test('--json gives every finding of workflows and configuration in one form', as
   const places = findings.map(({ file, pointer, line, code: findingCode }) => [file, pointer, line, findingCode]);
   assert.deepEqual(places, [
     ['config.toml', '/server/prot', 2, 'unknown-key'],
-    ['bad.workflow.json', '/start', 16, 'unknown-node'],
+    ['bad.workflow.json', '/start', 15, 'unknown-node'],
   ]);
   assert.equal(code, 1);
 });

@@ -55,7 +55,10 @@ async function assertAllSucceed(answers: Promise<Answer>[]): Promise<void> {
   const drain = setInterval(() => effects.answerOne(), 1);
   try {
     const all = await Promise.all(answers);
-    assert.deepEqual(all.map((answer) => answer.status), all.map(() => 200));
+    assert.deepEqual(
+      all.map((answer) => answer.status),
+      all.map(() => 200),
+    );
   } finally {
     clearInterval(drain);
   }
@@ -65,17 +68,45 @@ async function assertAllSucceed(answers: Promise<Answer>[]): Promise<void> {
 const killers: [name: string, source: string, codes: string[]][] = [
   ['a V8 fatal error', 'return "x".repeat(2 ** 28).split("").length;', ['run_crashed', 'run_timed_out']],
   ['a plain endless loop', 'for (;;) {}', ['run_timed_out']],
-  ['an endless chain of micro-tasks', 'const spin = () => Promise.resolve().then(spin); await spin();', ['run_timed_out']],
+  [
+    'an endless chain of micro-tasks',
+    'const spin = () => Promise.resolve().then(spin); await spin();',
+    ['run_timed_out'],
+  ],
   ['a catastrophic regular expression', 'return /^(a+)+$/.test("a".repeat(40) + "b");', ['run_timed_out']],
-  ['indexOf over a huge array-like', 'return Array.prototype.indexOf.call({ length: 2 ** 53 - 1 }, 1);', ['run_timed_out']],
+  [
+    'indexOf over a huge array-like',
+    'return Array.prototype.indexOf.call({ length: 2 ** 53 - 1 }, 1);',
+    ['run_timed_out'],
+  ],
   ['reversing a sparse array', 'return new Array(2 ** 32 - 1).reverse().length;', ['run_timed_out', 'run_crashed']],
-  ['a loop of JSON.parse on 10 MB', 'const t = JSON.stringify("x".repeat(10_000_000)); for (;;) JSON.parse(t);', ['run_timed_out', 'run_crashed']],
-  ['localeCompare of huge strings', 'const a = "a".repeat(1 << 27); for (;;) (a + "b").localeCompare(a + "c");', ['run_timed_out', 'run_crashed']],
+  [
+    'a loop of JSON.parse on 10 MB',
+    'const t = JSON.stringify("x".repeat(10_000_000)); for (;;) JSON.parse(t);',
+    ['run_timed_out', 'run_crashed'],
+  ],
+  [
+    'localeCompare of huge strings',
+    'const a = "a".repeat(1 << 27); for (;;) (a + "b").localeCompare(a + "c");',
+    ['run_timed_out', 'run_crashed'],
+  ],
   ['filling huge arrays', 'for (;;) new Array(2 ** 28).fill(0);', ['run_timed_out', 'run_crashed']],
-  ['an array-push memory bomb', 'const a = []; for (;;) a.push(new Array(1000).fill(a.length));', ['run_crashed', 'run_timed_out']],
-  ['growable buffers', 'const all = []; for (;;) { const b = new ArrayBuffer(0, { maxByteLength: 2 ** 30 }); b.resize(2 ** 28); new Uint8Array(b).fill(1); all.push(b); }', ['run_crashed', 'run_timed_out', 'node_failed']],
+  [
+    'an array-push memory bomb',
+    'const a = []; for (;;) a.push(new Array(1000).fill(a.length));',
+    ['run_crashed', 'run_timed_out'],
+  ],
+  [
+    'growable buffers',
+    'const all = []; for (;;) { const b = new ArrayBuffer(0, { maxByteLength: 2 ** 30 }); b.resize(2 ** 28); new Uint8Array(b).fill(1); all.push(b); }',
+    ['run_crashed', 'run_timed_out', 'node_failed'],
+  ],
   ['BigInt arithmetic', 'let n = 3n; for (;;) n = n * n;', ['run_timed_out', 'node_failed', 'run_crashed']],
-  ['string padding', 'const all = []; for (let i = 0; ; i++) all.push("".padEnd(2 ** 28, String(i)).charCodeAt(5) + "".padEnd(2 ** 27, "é" + i));', ['run_crashed', 'run_timed_out', 'node_failed']],
+  [
+    'string padding',
+    'const all = []; for (let i = 0; ; i++) all.push("".padEnd(2 ** 28, String(i)).charCodeAt(5) + "".padEnd(2 ** 27, "é" + i));',
+    ['run_crashed', 'run_timed_out', 'node_failed'],
+  ],
   ['deep recursion', 'const f = (n) => f(n + 1) + 1; return f(0);', ['node_failed']],
 ];
 
@@ -84,7 +115,10 @@ for (const [name, source, codes] of killers) {
     const timeoutMs = 1000;
     const waiting = await startWaiting(100);
     const answer = await execute(activate(codeProgram(source), { durability: 'ephemeral', timeoutMs }));
-    assert.ok(answer.error !== null && codes.includes(answer.error.code), `${answer.error?.code}: ${answer.error?.message}`);
+    assert.ok(
+      answer.error !== null && codes.includes(answer.error.code),
+      `${answer.error?.code}: ${answer.error?.message}`,
+    );
     // Within its limit and a second, at five times the value.
     assert.ok(answer.tookMs < timeoutMs + 5000, `it took ${Math.round(answer.tookMs)} ms`);
     await assertAllSucceed(waiting);
@@ -93,7 +127,9 @@ for (const [name, source, codes] of killers) {
 
 test('a runner that is killed with 200 runs in flight fails none of them', { timeout: 60_000 }, async () => {
   const waiting = await startWaiting(150);
-  const busy = activate(codeProgram('let n = 0; for (let i = 0; i < 2e6; i++) n += i; return { n };'), { durability: 'ephemeral' });
+  const busy = activate(codeProgram('let n = 0; for (let i = 0; i < 2e6; i++) n += i; return { n };'), {
+    durability: 'ephemeral',
+  });
   const running = Array.from({ length: 50 }, () => execute(busy));
   await sleep(20);
   const restartsBefore = dispatcher.stats().restartsTotal;
@@ -104,13 +140,17 @@ test('a runner that is killed with 200 runs in flight fails none of them', { tim
 
 test('code that ends its process twice is told so, and ends no other run', { timeout: 60_000 }, async () => {
   const waiting = await startWaiting(20);
-  const answer = await execute(activate(codeProgram('return "x".repeat(2 ** 28).split("").length;'), { durability: 'ephemeral' }));
+  const answer = await execute(
+    activate(codeProgram('return "x".repeat(2 ** 28).split("").length;'), { durability: 'ephemeral' }),
+  );
   assert.equal(answer.error?.code, 'run_crashed');
   assert.match(answer.error?.message ?? '', /twice/);
   await assertAllSucceed(waiting);
 });
 
-test('one segment over max_execution_seconds of CPU ends although its timeout is long', { timeout: 60_000 }, async () => {
+test('one segment over max_execution_seconds of CPU ends although its timeout is long', {
+  timeout: 60_000,
+}, async () => {
   const strict = await startTestDispatcher({ maxExecutionMs: 500 });
   const own = createEngine({
     dispatcher: strict,

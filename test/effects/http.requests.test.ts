@@ -90,6 +90,11 @@ test('defaults give way to what the author sets', async () => {
   assert.equal(request.headers['accept-encoding'], 'gzip');
 });
 
+test('every call says that a workflow makes it, and the author cannot hide that', async () => {
+  const request = await seen({ headers: { 'Nflow-Effect': '' } });
+  assert.equal(request.headers['nflow-effect'], '1');
+});
+
 test('headers that frame the message or speak to the next hop are refused', async () => {
   const names = [
     'Host',

@@ -17,8 +17,8 @@ import {
 } from '../support/execution-harness.ts';
 import { randomProgram, seededRandom } from '../support/random-program.ts';
 
-const programs = Number(process.env['NFLOW_TEST_PROGRAMS'] ?? 120);
-const firstSeed = Number(process.env['NFLOW_TEST_SEED'] ?? 1);
+const programs = Number(process.env.NFLOW_TEST_PROGRAMS ?? 120);
+const firstSeed = Number(process.env.NFLOW_TEST_SEED ?? 1);
 
 let dispatcher: RunnerDispatcher;
 before(async () => {
@@ -76,7 +76,10 @@ async function runWithLosses(program: Program, loses: (answered: number) => bool
 }
 
 /** As above, but the whole gateway is lost after a random number of segments: only what the ledger committed is left. */
-async function runWithGatewayDeaths(program: Program, seed: number): Promise<Pass & { deaths: number; repeated: string[] }> {
+async function runWithGatewayDeaths(
+  program: Program,
+  seed: number,
+): Promise<Pass & { deaths: number; repeated: string[] }> {
   const random = seededRandom(seed);
   const ledger = new MemoryLedger();
   const performed: string[] = [];
@@ -94,11 +97,14 @@ async function runWithGatewayDeaths(program: Program, seed: number): Promise<Pas
       get: (target, name) => {
         const value = Reflect.get(target, name) as unknown;
         if (typeof value !== 'function') return value;
-        return (...given: unknown[]) => (alive ? (value as (...g: unknown[]) => unknown).apply(target, given) : new Promise(() => {}));
+        return (...given: unknown[]) =>
+          alive ? (value as (...g: unknown[]) => unknown).apply(target, given) : new Promise(() => {});
       },
     });
     const host = createHost(lossy, effects, guarded, clock);
-    const recorded = new Set((ledger.records.get('execution') ?? []).filter((record) => record.seq > 0).map((record) => record.json));
+    const recorded = new Set(
+      (ledger.records.get('execution') ?? []).filter((record) => record.seq > 0).map((record) => record.json),
+    );
     let answer: Answer | null = null;
     let execution: Execution;
     const started = ledger.started.get('execution');
@@ -109,7 +115,11 @@ async function runWithGatewayDeaths(program: Program, seed: number): Promise<Pas
     } else {
       const journal = new Journal();
       journal.restore(ledger.records.get('execution') ?? []);
-      execution = Execution.resume(host, { ...startOf(workflow, 'execution'), seed: started.seed, startedAtMs: started.startedAtMs }, journal);
+      execution = Execution.resume(
+        host,
+        { ...startOf(workflow, 'execution'), seed: started.seed, startedAtMs: started.startedAtMs },
+        journal,
+      );
     }
     const turns = deaths < 12 ? Math.floor(random() * 60) : Number.POSITIVE_INFINITY;
     execution.begin();
@@ -138,7 +148,11 @@ test('a run that is lost after every segment gives the same output and the same 
     const broken = await runWithLosses(program, losesAtRandom(seed));
     losses += broken.losses;
     assert.equal(broken.output, whole.output, `output of the program with seed ${seed}`);
-    assert.deepEqual(broken.performed.toSorted(), whole.performed.toSorted(), `effects of the program with seed ${seed}`);
+    assert.deepEqual(
+      broken.performed.toSorted(),
+      whole.performed.toSorted(),
+      `effects of the program with seed ${seed}`,
+    );
   }
   assert.ok(losses > programs, `only ${losses} losses: the programs are too short to test anything`);
 });

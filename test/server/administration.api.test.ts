@@ -41,7 +41,7 @@ class TestHistory implements History {
   async get(id: string): Promise<StoredExecution | null> {
     if (id === '11111111') throw new NflowError('conflict', 'two executions end so: a-11111111, b-11111111');
     if (id === '22222222') throw new NflowError('store_unavailable', 'no answer from PostgreSQL');
-    if (id === '33333333') throw new TypeError('a defect at /home/nflow/x.ts');
+    if (id === '33333333') throw new TypeError('a defect at /srv/app/x.ts');
     return id === executionId || id === executionId.slice(-8) ? stored : null;
   }
 }
@@ -130,7 +130,7 @@ for (const [path, status, code] of refused) {
     assert.equal(answer.status, status);
     assert.equal(answer.type, 'application/problem+json');
     assert.equal(answer.body.code, code);
-    assert.ok(!JSON.stringify(answer.body).includes('/home/nflow'));
+    assert.ok(!JSON.stringify(answer.body).includes('/srv/app'));
   });
 }
 
@@ -187,6 +187,12 @@ test('administration is answered under names of this machine only: a page of ano
   using client = await RawClient.connect(under.port);
   client.send('GET /health HTTP/1.1\r\nHost: balancer.example\r\n\r\n');
   assert.equal((await client.answer()).status, 200, 'health is for everybody');
+});
+
+test('administration is refused to requests that workflows make', async () => {
+  using client = await RawClient.connect(under.port);
+  client.send('GET /nflow/api/v1/executions HTTP/1.1\r\nHost: localhost\r\nnflow-effect: 1\r\n\r\n');
+  assert.equal((await client.answer()).status, 403);
 });
 
 test('on an address that others can reach there is no administration and no /metrics', async () => {

@@ -105,4 +105,6 @@ test('a client that refuses to stop sending is cut', async () => {
   } finally {
     clearInterval(flood);
   }
+  assert.equal(under.engine.requests.length, 0);
+  assert.equal((await fetch(`${under.origin}/api/echo`)).status, 200);
 });

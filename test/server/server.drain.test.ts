@@ -48,6 +48,7 @@ test('after the drain time the connections are cut and the engine is told', asyn
   await under.server.close(50);
   await client.ended();
   await waitFor(() => under.engine.left === 1, 'the engine to be told');
+  assert.equal(client.unread, 0);
 });
 
 test('a server that never listened closes, also twice', async () => {

@@ -1,9 +1,9 @@
 import type { Config } from '../config/config.ts';
+import type { ActiveWorkflow } from '../engine/port.ts';
 import type { PublishedVersion, WorkflowStore } from '../store/port.ts';
-import type { CompiledWorkflow, Finding, HttpTrigger } from '../workflow/compiled.ts';
 import { compileWorkflow } from '../workflow/compile.ts';
+import type { CompiledWorkflow, Finding, HttpTrigger } from '../workflow/compiled.ts';
 import { buildRoutes, type RouteConflict, type RouteTable } from '../workflow/routes.ts';
-import type { ActiveWorkflow } from './port.ts';
 
 export interface RegistryOptions {
   vars: Config['vars'];
@@ -52,7 +52,8 @@ export class WorkflowRegistry {
     const { store, log } = this.#options;
     for (const version of (await store?.published()) ?? []) {
       const active = this.#compile(version);
-      if (active === null) log.warn(`workflow ${version.workflow} version ${version.version} does not compile any more: it is not served`);
+      if (active === null)
+        log.warn(`workflow ${version.workflow} version ${version.version} does not compile any more: it is not served`);
       else this.#active.set(version.workflow, active);
     }
     this.#rebuildRoutes();
