@@ -32,7 +32,10 @@ export function failureFromGuest(errorJson: string, httpStatus: number, workflow
     column: numberOrNothing(described.column),
     pointer: textOrNothing(described.pointer),
     status: code === 'workflow_failed' && httpStatus >= 400 && httpStatus <= 599 ? httpStatus : undefined,
-    cause: code === 'workflow_failed' ? { reason: described.reason, details: described.details } : undefined,
+    cause:
+      code === 'workflow_failed'
+        ? { reason: described.reason, details: described.details }
+        : { stack: textOrNothing(described.stack) },
   });
   return { status: 'failed', error, json: errorJson.length <= historyTextMax ? errorJson : describe(error) };
 }

@@ -100,11 +100,14 @@ export function hardenRealm(): void {
       if (!hasOwn(descriptor, 'value') || descriptor.configurable !== true) continue;
       const value = descriptor.value as unknown;
       const get = () => value;
-      const set = function (this: unknown, assigned: unknown): void {
-        if (this === prototype) throw new TypeError(`Cannot assign to '${key}': the built-in objects are frozen`);
-        if (this === null || (typeof this !== 'object' && typeof this !== 'function')) return;
-        // An own data property would have been assigned without reaching this setter, so it is not there yet.
-        defineProperty(this, key, { value: assigned, writable: true, enumerable: true, configurable: true });
+      // A method, since a function would bring a `prototype` object that stays open.
+      const { set } = {
+        set(this: unknown, assigned: unknown): void {
+          if (this === prototype) throw new TypeError(`Cannot assign to '${key}': the built-in objects are frozen`);
+          if (this === null || (typeof this !== 'object' && typeof this !== 'function')) return;
+          // An own data property would have been assigned without reaching this setter, so it is not there yet.
+          defineProperty(this, key, { value: assigned, writable: true, enumerable: true, configurable: true });
+        },
       };
       found.add(get).add(set);
       defineProperty(prototype, key, { get, set, enumerable: descriptor.enumerable === true, configurable: false });

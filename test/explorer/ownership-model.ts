@@ -191,12 +191,7 @@ function actionsOfGateways(state: State, program: Program, rules: Rules): Action
       else may(label, bury);
     }
     const { row, incarnations } = state.store;
-    if (
-      row?.status === 'running' &&
-      row.owner !== null &&
-      run === null &&
-      (row.owner === me || incarnations[row.owner] === 'dead')
-    ) {
+    if (run === null && row?.status === 'running' && row.owner !== null && incarnations[row.owner] === 'dead') {
       may(`${name} begins "collect"`, (draft) => begin(draft, me, { kind: 'collect' }, rules));
     }
     if (row?.status === 'waiting' && run === null)

@@ -8,12 +8,12 @@ import { theRules } from './protocol.ts';
 /** Every combination is explored to its end; `statesMin` shows that the faults took place. */
 const explored: { program: Program; faults: Partial<Faults>; statesMin: number }[] = [
   { program: effectFree, faults: { crashes: 1, losses: 2, giveUps: 1, suspicions: 1 }, statesMin: 300 },
-  { program: safeOnly, faults: { crashes: 1, losses: 2, giveUps: 1, suspicions: 1, lostVms: 1 }, statesMin: 1_000 },
+  { program: safeOnly, faults: { crashes: 1, losses: 1, giveUps: 1, suspicions: 1, lostVms: 1 }, statesMin: 1_000 },
   { program: safeThenUnsafe, faults: { crashes: 2 }, statesMin: 20_000 },
   { program: safeThenUnsafe, faults: { crashes: 1, losses: 1 }, statesMin: 10_000 },
   { program: safeThenUnsafe, faults: { suspicions: 1, losses: 1 }, statesMin: 5_000 },
   { program: safeThenUnsafe, faults: { freezes: 1, lostVms: 1 }, statesMin: 5_000 },
-  { program: safeThenUnsafe, faults: { losses: 2, giveUps: 1 }, statesMin: 500 },
+  { program: safeThenUnsafe, faults: { losses: 2, giveUps: 1 }, statesMin: 300 },
   { program: race, faults: { crashes: 1 }, statesMin: 10_000 },
   { program: race, faults: { suspicions: 1 }, statesMin: 10_000 },
   { program: race, faults: { losses: 1, giveUps: 1, lostVms: 1 }, statesMin: 3_000 },

@@ -19,7 +19,10 @@ export interface Rules {
   whenFenced: 'exit' | 'go-on';
   /** When a taker reads the journals: in statements after the one that set `dead` was committed, or before. */
   takerReads: 'after-dead' | 'before-dead';
-  /** Whether the taker itself proves that it is live, in the transaction that re-owns. */
+  /**
+   * Whether the taker itself proves that it is live, in the transaction that re-owns. It need not: what a dead taker took belongs
+   * to a dead incarnation again, and is found by the next. It does, so that every writing transaction begins alike.
+   */
   takerIsFenced: boolean;
   /** Whether a taker whose commit was never answered finds, when it repeats, what it had taken without knowing. */
   takerFindsItsOwn: boolean;
@@ -34,8 +37,11 @@ export interface Rules {
    * after, when the same gateway has claimed the execution again.
    */
   updatesCheck: 'owner and claim' | 'owner' | 'nothing';
-  /** What a gateway does with a start whose outcome it does not know when the request's time is over. */
-  afterGivingUp: 'insert the end' | 'update to the end' | 'forget';
+  /**
+   * What a gateway goes on sending of a start whose outcome it does not know when the request's time is over. The start again, and
+   * the end after it: an insert waits for another insert of the same id that is still under way, an update does not see it.
+   */
+  afterGivingUp: 'start and end' | 'end' | 'forget';
   /** Whether the store ends a transaction that its client left open. */
   openTransactionsEnd: boolean;
   /** In which order a replay delivers. */
@@ -54,7 +60,7 @@ export const theRules: Rules = {
   answerWaitsForCommit: true,
   endWaitsForOpenEffects: true,
   updatesCheck: 'owner and claim',
-  afterGivingUp: 'insert the end',
+  afterGivingUp: 'start and end',
   openTransactionsEnd: true,
   replayOrder: 'recorded',
   replayAttaches: true,
@@ -270,7 +276,7 @@ export function commit(
       return null;
     case 'settle':
       if (store.row === null) {
-        if (rules.afterGivingUp === 'insert the end')
+        if (rules.afterGivingUp === 'start and end')
           store.row = { status: 'ended', owner: me, claim: 1, output: timedOut };
       } else if (mayUpdate(store.row, me, write.claim, rules)) end(store.row, timedOut);
       return null;
@@ -283,7 +289,7 @@ export function commit(
       const isOrphan = store.incarnations[row.owner] === 'dead';
       const isForgotten = rules.takerFindsItsOwn && row.owner === me && !isKnown;
       if (!isOrphan && !isForgotten) return null;
-      [row.owner, row.claim] = [me, row.claim + 1];
+      if (isOrphan) [row.owner, row.claim] = [me, row.claim + 1];
       return { claim: row.claim, journal: rules.takerReads === 'after-dead' ? [...store.journal] : read };
     }
     case 'claim': {
@@ -291,7 +297,7 @@ export function commit(
       const isDue = row?.status === 'waiting';
       const isForgotten = rules.takerFindsItsOwn && row?.status === 'running' && row.owner === me && !isKnown;
       if (row === null || (!isDue && !isForgotten)) return null;
-      [row.status, row.owner, row.claim] = ['running', me, row.claim + 1];
+      if (isDue) [row.status, row.owner, row.claim] = ['running', me, row.claim + 1];
       return { claim: row.claim, journal: [...store.journal] };
     }
   }
