@@ -76,7 +76,8 @@ export const layers: Readonly<Record<string, Layer>> = {
   bench: {
     paths: ['src/bench/'],
     mayImport: ['errors', 'protocol', 'config', 'compiled', 'workflow', 'observe', 'runner', 'guest', ...ports],
-    packages: ['cli-table3', 'picocolors'],
+    // The pool is timed beside a bare isolate.
+    packages: ['cli-table3', 'picocolors', 'isolated-vm'],
   },
   cli: {
     paths: ['src/cli/'],

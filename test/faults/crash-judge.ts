@@ -7,7 +7,7 @@ import { until } from '../support/condition.ts';
 import type { TargetEntry, TargetServer } from '../support/target-server.ts';
 import { isAnswered, type Outcome } from './client.ts';
 import { countBackends, type DatabaseContent, type ExecutionRow, readDatabase } from './database.ts';
-import { orderEffects, safeEffects } from './order-workflow.ts';
+import { orderEffects } from './order-workflow.ts';
 
 interface Death {
   database: DatabaseContent;
@@ -60,6 +60,7 @@ export class CrashJudge {
     assertOneRowARun(executions, outcomes);
     this.#assertTerminalOnce(byId);
     this.#assertRecordedOnce(log);
+    this.#assertCommitOrder(log);
     this.#assertOnceALife(log);
     assertKeys(log);
     assertAllPerformed(executions, log);
@@ -109,6 +110,24 @@ export class CrashJudge {
       for (const entry of log.slice(logged)) {
         const path = pathOf(entry);
         assert.ok(!database.recorded.has(path), `${entry.method} ${path} was recorded before kill ${index + 1} and was performed again`);
+      }
+    }
+  }
+
+  /** What had left when the gateway died had left by the rules: behind the row, and behind the record of every result before it. */
+  #assertCommitOrder(log: TargetEntry[]): void {
+    for (const [index, { database, logged }] of this.#deaths.entries()) {
+      const rows = new Set(database.executions.map(({ run }) => run));
+      for (const entry of log.slice(0, logged)) {
+        const [, run = '', name = ''] = pathOf(entry).split('/');
+        const effect = orderEffects[name];
+        assert.ok(effect !== undefined, `nobody asked for ${entry.path}`);
+        if (effect.isSafe) continue;
+        assert.ok(rows.has(run), `${name} of ${run} left before its row was committed (kill ${index + 1})`);
+        for (const before of effect.after) {
+          const isRecorded = database.recorded.has(`/${run}/${before}`);
+          assert.ok(isRecorded, `${name} of ${run} left before ${before} was recorded (kill ${index + 1})`);
+        }
       }
     }
   }
@@ -163,7 +182,7 @@ function assertKeys(log: TargetEntry[]): void {
   const keyByPath = new Map<string, string>();
   for (const entry of log) {
     const path = pathOf(entry);
-    const isSafe = safeEffects.has(path.split('/')[2] ?? '');
+    const isSafe = orderEffects[path.split('/')[2] ?? '']?.isSafe ?? false;
     assert.equal(entry.idempotencyKey === null, isSafe, `${entry.method} ${path}: its key is ${entry.idempotencyKey}`);
     if (entry.idempotencyKey === null) continue;
     assert.equal(keyByPath.get(path) ?? entry.idempotencyKey, entry.idempotencyKey, `${path} was repeated under another key`);
@@ -178,6 +197,6 @@ function assertAllPerformed(executions: ExecutionRow[], log: TargetEntry[]): voi
   const performed = new Set(log.map(pathOf));
   for (const { run, status } of executions) {
     if (status !== 'succeeded') continue;
-    for (const effect of orderEffects) assert.ok(performed.has(`/${run}/${effect}`), `${run} succeeded without ${effect}`);
+    for (const effect of Object.keys(orderEffects)) assert.ok(performed.has(`/${run}/${effect}`), `${run} succeeded without ${effect}`);
   }
 }

@@ -4,10 +4,19 @@
  * target's log tells what was performed how often without asking nFlow.
  */
 
-/** Names of the effects that a run performs, in no particular order. */
-export const orderEffects = ['look', 'price', 'reserve', 'invoice', 'notify', 'charge', 'ship'] as const;
-/** Those of them that may leave before the run has a row, and again when it was killed before. */
-export const safeEffects: ReadonlySet<string> = new Set(['look', 'price']);
+/**
+ * The effects of a run, each with those whose results the program had been given when it asked for it. Before an unsafe one leaves,
+ * they are committed.
+ */
+export const orderEffects: Readonly<Record<string, { isSafe: boolean; after: readonly string[] }>> = {
+  look: { isSafe: true, after: [] },
+  price: { isSafe: true, after: ['look'] },
+  reserve: { isSafe: false, after: ['look'] },
+  invoice: { isSafe: false, after: ['look'] },
+  notify: { isSafe: false, after: ['look', 'price', 'reserve', 'invoice'] },
+  charge: { isSafe: false, after: ['look', 'price', 'reserve', 'invoice'] },
+  ship: { isSafe: false, after: ['look', 'price', 'reserve', 'invoice', 'charge'] },
+};
 
 export function orderWorkflow(targetUrl: string, timeout = '60s'): object {
   const base = `'${targetUrl}/' + input.params.run`;

@@ -1,0 +1,45 @@
+/** The benches themselves, with times too short to mean anything: every row is there, and every answer was the right one. */
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import type { BenchOptions, BenchReport } from '../../src/bench/bench.ts';
+import { runDurableBench } from '../../src/bench/durable.ts';
+import { runHttpBench } from '../../src/bench/http.ts';
+import { runPoolBench } from '../../src/bench/pool.ts';
+
+const names = {
+  pool: ['pool.acquireRelease', 'pool.run'],
+  http: ['http.bare', 'http.ephemeral', 'http.ephemeralOneClient'],
+  durable: ['http.bare', 'http.durable', 'http.durableOneClient', 'durable.oneEffect'],
+};
+
+function assertRows(report: BenchReport, expected: string[], progress: string[]): void {
+  assert.deepEqual(
+    report.rows.map(({ name }) => name),
+    expected,
+  );
+  for (const row of report.rows) {
+    assert.equal(row.errors, 0, `${row.name}: ${progress.join('\n')}`);
+    assert.ok(row.perSecond > 0 && row.meanMs > 0 && row.p50Ms <= row.p99Ms, JSON.stringify(row));
+    assert.equal(row.name === 'http.bare', row.floor === null, `the floor of ${row.name}`);
+  }
+  assert.ok(report.machine.cores >= 1);
+}
+
+function shortOptions(progress: string[]): BenchOptions {
+  return { durationMs: 300, warmUpMs: 300, rounds: 1, onProgress: (line) => progress.push(line) };
+}
+
+test('bench pool gives its rows', async () => {
+  const progress: string[] = [];
+  assertRows(await runPoolBench(shortOptions(progress)), names.pool, progress);
+});
+
+test('bench http gives its rows beside the floor, from a real server', async () => {
+  const progress: string[] = [];
+  assertRows(await runHttpBench(shortOptions(progress)), names.http, progress);
+});
+
+test('bench durable gives its rows beside the floor, from a real server with a database', async () => {
+  const progress: string[] = [];
+  assertRows(await runDurableBench(shortOptions(progress)), names.durable, progress);
+});

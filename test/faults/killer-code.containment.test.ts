@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { startNflowServer } from '../support/nflow-server.ts';
+import { startTargetServer } from '../support/target-server.ts';
+import { isAnswered, post } from './client.ts';
+import { readDatabase } from './database.ts';
+import { report } from './report.ts';
+import { faultTestTimeoutMs } from './sizes.ts';
+import { assertAllSucceed, startWaiting, waitingWorkflow } from './waiting-runs.ts';
+
+/** Of each way to go wrong one: test/dispatch/runner.faults.test.ts has the others, below HTTP. */
+const killers = {
+  'v8-fatal': 'return "x".repeat(2 ** 28).split("").length;',
+  'endless-loop': 'for (;;) {}',
+  'json-parse-loop': 'const text = JSON.stringify("x".repeat(10_000_000)); for (;;) JSON.parse(text);',
+  'array-bomb': 'const all = []; for (;;) all.push(new Array(1000).fill(all.length));',
+  'index-of': 'return Array.prototype.indexOf.call({ length: 2 ** 53 - 1 }, 1);',
+} as const;
+
+const limitMs = 1_000;
+/** Within its limit and a second; the second is tested at five times its value. */
+const lateMs = 5_000;
+const waitingRuns = 100;
+/** All killers, one after the other, fit into the time that the others wait. */
+const waitMs = 15_000;
+
+function killerWorkflow(name: string, code: string): object {
+  return {
+    format: 1,
+    name,
+    triggers: [{ type: 'http', method: 'POST', path: `/${name}/:run` }],
+    durability: 'durable',
+    timeout: `${limitMs}ms`,
+    nodes: { work: { type: 'code', code } },
+  };
+}
+
+test('code that ends or wedges its process is ended within its limit, and 100 runs that wait meanwhile succeed', {
+  timeout: faultTestTimeoutMs,
+}, async (t) => {
+  const target = await startTargetServer();
+  t.after(() => target.stop());
+  const server = await startNflowServer(t, {
+    workflows: {
+      waiting: waitingWorkflow(target.url, waitMs),
+      ...Object.fromEntries(Object.entries(killers).map(([name, code]) => [name, killerWorkflow(name, code)])),
+    },
+    egressAllow: [`127.0.0.1:${target.port}`],
+  });
+  const gateway = server.gatewayPid();
+  const waiting = await startWaiting(server, target, Array.from({ length: waitingRuns }, (_, i) => `run-${i + 1}`));
+  const figures: Record<string, number> = {};
+  for (const name of Object.keys(killers)) {
+    const sentMs = performance.now();
+    const outcome = await post(server.address, name, name);
+    figures[`${name} ms`] = Math.round(outcome.atMs - sentMs);
+    assert.ok(isAnswered(outcome), `${name}: ${JSON.stringify(outcome)}`);
+    const { code } = JSON.parse(outcome.body) as { code: string };
+    assert.ok(code === 'run_timed_out' || code === 'run_crashed', `${name}: ${outcome.body}`);
+    assert.ok(outcome.atMs - sentMs < limitMs + lateMs, `${name} took ${Math.round(outcome.atMs - sentMs)} ms`);
+    assert.equal(server.gatewayPid(), gateway, `${name} ended the gateway`);
+  }
+  await assertAllSucceed(waiting, target);
+  assert.equal(server.gatewayPid(), gateway);
+  const { executions } = await readDatabase(server.dsn);
+  for (const name of Object.keys(killers)) {
+    const rows = executions.filter(({ run }) => run === name);
+    assert.equal(rows.length, 1);
+    assert.match(rows[0]?.status ?? '', /^(timed_out|crashed)$/);
+  }
+  report(t, 'killers and endless loops', null, { ...figures, waitingRuns, failed: 0 });
+  await server.stop();
+});
