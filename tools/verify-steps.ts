@@ -6,6 +6,8 @@ export interface VerifyStep {
   name: string;
   /** Run with this process's Node: a script or a package's own entry, with its arguments. */
   args: readonly string[];
+  /** Added to the environment. */
+  env?: Readonly<Record<string, string>>;
   /** After this it is told to end (so that a test runner can say what hung), and killed when it does not. */
   timeoutMs: number;
 }
@@ -20,7 +22,11 @@ function exitCodeOf(code: number | null, signal: NodeJS.Signals | null): number 
 function runStep(step: VerifyStep, cwd: string): Promise<number> {
   return new Promise((resolve) => {
     // No stdin: a tool that asks a question must fail, not wait.
-    const child = spawn(process.execPath, step.args, { cwd, stdio: ['ignore', 'inherit', 'inherit'] });
+    const child = spawn(process.execPath, step.args, {
+      cwd,
+      env: { ...process.env, ...step.env },
+      stdio: ['ignore', 'inherit', 'inherit'],
+    });
     let timedOut = false;
     let timer = setTimeout(() => {
       timedOut = true;

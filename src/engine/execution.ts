@@ -81,6 +81,8 @@ export class Execution implements RunListener {
   #journal: Journal | null = null;
   /** Issued by the program that runs now and not yet left or delivered. */
   #issued: JournalEffect[] = [];
+  /** May leave by all that is committed, and waits until this server is sure again that it owns the execution. */
+  #postponed: JournalEffect[] = [];
   /** Segments sent to the runner and not answered: number and time of each. */
   #sent: { segment: number; timeMs: number }[] = [];
   #lastSegmentMs = 0;
@@ -138,6 +140,7 @@ export class Execution implements RunListener {
     this.#quarantined = quarantine;
     this.#dispatchAtMs = 0;
     this.#issued = [];
+    this.#postponed = [];
     this.#sent = [{ segment: this.#journal?.firstSegment ?? 0, timeMs }];
     this.#lastSegmentMs = Math.max(this.#lastSegmentMs, timeMs);
     this.#dispatchedMs ||= performance.now();
@@ -331,7 +334,7 @@ export class Execution implements RunListener {
     if (effect.state !== 'held' || this.#journal?.holds(effect) !== true || this.#isEnding) return;
     if (this.#durable && this.#host.incarnation?.mayAct === false) {
       // This server cannot tell whether it still owns the execution: the effect waits for the next beat (see `tick`).
-      this.#issued.push(effect);
+      this.#postponed.push(effect);
       return;
     }
     const kind = this.#host.effects.get(effect.kind);
@@ -684,12 +687,12 @@ export class Execution implements RunListener {
       else if (nowMs > this.#start.deadlineMs + commitGraceMs) this.#answerUnknown();
       return;
     }
+    if (this.#postponed.length > 0 && this.#host.incarnation?.mayAct === true) {
+      for (const effect of this.#postponed.splice(0)) this.#leave(effect);
+    }
     if (this.#phase !== 'running') return;
     if (this.#dispatchAtMs !== 0 && nowMs >= this.#dispatchAtMs) this.#dispatchAgain(false);
     if (this.#hasRow && this.#unwrittenSinceMs !== 0 && nowMs - this.#unwrittenSinceMs > writeAfterMs) this.#write();
-    if (this.#issued.length > 0 && this.#journal?.isReplaying === false && this.#host.incarnation?.mayAct === true) {
-      for (const effect of this.#takeIssued()) if (effect.state === 'held') this.#leave(effect);
-    }
   }
 
   /** The client is gone. A durable execution goes on; the others end at the next segment boundary. */

@@ -11,6 +11,8 @@ import type { Dsn } from './dsn.ts';
 /** For one use of a connection; the server stops a statement earlier. */
 export const queryDeadlineMs = 12_000;
 const statementTimeoutMs = 10_000;
+/** A stopped server does not take the goodbye. */
+const goodbyeMs = 1_000;
 /** Callers that wait for a connection; more are refused. */
 const waitingMax = 1_000;
 
@@ -78,7 +80,7 @@ export class QueryPool {
   async close(): Promise<void> {
     this.#closed = true;
     for (const waiting of this.#waiting.splice(0)) waiting.reject(unavailable(new Error('the store was closed')));
-    await Promise.all(this.#free.splice(0).map((client) => client.end().catch(() => {})));
+    await Promise.all(this.#free.splice(0).map((client) => bounded(client, goodbyeMs, client.end()).catch(() => {})));
   }
 
   async #acquire(): Promise<pg.Client> {

@@ -9,8 +9,6 @@ import { faultTestTimeoutMs } from './sizes.ts';
 import { assertAllSucceed, startWaiting, waitingWorkflow } from './waiting-runs.ts';
 
 const runs = 200;
-/** Long enough for 200 runs to gather on a busy machine. */
-const waitMs = 4_000;
 
 test('200 runs in flight all succeed when their runner is killed, and again when its successor is', {
   timeout: faultTestTimeoutMs,
@@ -18,7 +16,7 @@ test('200 runs in flight all succeed when their runner is killed, and again when
   const target = await startTargetServer();
   t.after(() => target.stop());
   const server = await startNflowServer(t, {
-    workflows: { waiting: waitingWorkflow(target.url, waitMs) },
+    workflows: { waiting: waitingWorkflow(target.url) },
     egressAllow: [`127.0.0.1:${target.port}`],
   });
   const gateway = server.gatewayPid();

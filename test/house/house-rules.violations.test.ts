@@ -39,6 +39,8 @@ test('any needs a reason beside it, the word does not', () => {
     [],
   );
   assert.deepEqual(rulesOf('src/engine/run.ts', "// any\nexport const any = 'any';\n"), []);
+  const commented = 'export interface A {\n  /** Not any more:\n   * any is a word. */\n  a: 1; // any\n}\n';
+  assert.deepEqual(rulesOf('src/engine/run.ts', commented), []);
 });
 
 test('a way around the compiler or the linter needs a reason', () => {
@@ -62,12 +64,24 @@ test('a test that asserts nothing is caught, also when its file asserts elsewher
   assert.deepEqual(rulesOf('test/a/b.c.test.ts', "import test from 'node:test';\ntest;\n"), ['1 no-assertion']);
 });
 
-test('a test may assert by a function of its file or an imported one that says so', () => {
+test('a test may assert by a function of its file', () => {
   const text = `${asserting}const holds = (x: unknown) => { assert.ok(x); };\nconst twice = () => { holds(1); };\ntest('one', () => twice());\n`;
   assert.deepEqual(rulesOf('test/a/b.c.test.ts', text), []);
-  const imported =
-    "import test from 'node:test';\nimport { expectAnswer } from './answers.ts';\ntest('one', async () => { await expectAnswer(200); });\n";
-  assert.deepEqual(rulesOf('test/a/b.c.test.ts', imported), []);
+});
+
+test('a test may assert by what another module of the tests throws or asserts', () => {
+  const useOf = (name: string) =>
+    `import test from 'node:test';\nimport { ${name} } from '../support/more.ts';\ntest('one', async () => { await ${name}(200); });\n`;
+  const modules = {
+    'test/support/more.ts':
+      "import { until } from './until.ts';\nexport const soon = () => until();\nexport const later = () => 1;\nexport { until };\n",
+    'test/support/until.ts': "export async function until() { throw new Error('not within 5 s'); }\n",
+  };
+  const rules = (name: string) =>
+    checkHouseRules(new Map(Object.entries({ ...modules, 'test/a/b.c.test.ts': useOf(name) }))).map(({ rule }) => rule);
+  assert.deepEqual(rules('soon'), []);
+  assert.deepEqual(rules('until'), []);
+  assert.deepEqual(rules('later'), ['no-assertion']);
 });
 
 test('a skipped test needs a reason', () => {

@@ -38,9 +38,13 @@ function run(args: string[], cwd = root): { status: number | null; output: strin
 }
 
 /** Runs two steps of `verify-steps.ts`, the first of which exits as told. */
-function runSteps(t: TestContext, firstStep: string): { status: number | null; output: string } {
+function runSteps(
+  t: TestContext,
+  firstStep: string,
+  firstTimeoutMs = 30_000,
+): { status: number | null; output: string } {
   const steps = JSON.stringify([
-    { name: 'first', args: ['-e', firstStep], timeoutMs: 2_000 },
+    { name: 'first', args: ['-e', firstStep], timeoutMs: firstTimeoutMs },
     { name: 'second', args: ['-e', "console.log('second ran')"], timeoutMs: 20_000 },
   ]);
   const script = `import { runSteps } from ${JSON.stringify(new URL('../../tools/verify-steps.ts', import.meta.url).href)};
@@ -69,7 +73,11 @@ test('verify fails when a step is killed by a signal', (t) => {
 });
 
 test('verify ends a step that hangs, and fails even when it ends politely', (t) => {
-  const { status, output } = runSteps(t, "process.on('SIGTERM', () => process.exit(0)); setInterval(() => {}, 1000)");
+  const { status, output } = runSteps(
+    t,
+    "process.on('SIGTERM', () => process.exit(0)); setInterval(() => {}, 1000)",
+    2_000,
+  );
   assert.equal(status, 1);
   assert.match(output, /first did not end within 2 s/);
   assert.doesNotMatch(output, /second ran/);

@@ -28,7 +28,10 @@ beforeEach(async () => {
   dsn = await postgres.createDatabase();
 });
 
-afterEach(closeAll);
+afterEach(async () => {
+  postgres.resume();
+  await closeAll();
+});
 
 after(() => postgres.stop());
 
@@ -207,14 +210,13 @@ test('PostgreSQL away for three leases moves nothing when it returns', async () 
   const second = await open(false, quick);
   let fenced = 0;
   for (const store of [first, second]) store.incarnation.onFenced(() => fenced++);
-  await delay(quick.leaseMs);
   postgres.pause();
   await delay(quick.leaseMs * 3);
   assert.equal(first.incarnation.mayAct, false);
   postgres.resume();
   await until('both to beat again', () => first.incarnation.mayAct && second.incarnation.mayAct);
   assert.deepEqual(await takeAll(second), []);
-  await delay(quick.leaseMs * 1.5);
+  await delay(quick.leaseMs * 1.2);
   assert.deepEqual(await takeAll(second), []);
   assert.deepEqual(await takeAll(first), []);
   assert.equal(fenced, 0);

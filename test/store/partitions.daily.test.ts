@@ -86,6 +86,18 @@ test('a partition stores payloads as they are and asks for no vacuum after inser
   assert.deepEqual(rows, [{ options: ['autovacuum_vacuum_insert_threshold=-1'], storage: 'e' }]);
 });
 
+test('a partition has the indexes of its parent and no others', async () => {
+  const { rows } = await client.query<{ partition: string; indexes: number; inherited: number }>(
+    `SELECT c.relname AS partition, count(*)::int AS indexes, count(i.inhrelid)::int AS inherited
+     FROM pg_class c JOIN pg_index x ON x.indrelid = c.oid LEFT JOIN pg_inherits i ON i.inhrelid = x.indexrelid
+     WHERE c.relname IN ('executions_2031_06_15', 'journal_2031_06_15') GROUP BY c.relname ORDER BY 1`,
+  );
+  assert.deepEqual(rows, [
+    { partition: 'executions_2031_06_15', indexes: 2, inherited: 2 },
+    { partition: 'journal_2031_06_15', indexes: 1, inherited: 1 },
+  ]);
+});
+
 test('a lookup by a full id reads one partition', async () => {
   const { rows } = await client.query<{ 'QUERY PLAN': string }>(
     `EXPLAIN SELECT * FROM nflow.executions WHERE id = '${makeUuid(noon)}'`,

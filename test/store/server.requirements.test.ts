@@ -97,6 +97,19 @@ test('commits wait for the disk whatever the role says, and a stronger setting s
   await administer('ALTER ROLE nflow RESET synchronous_commit');
 });
 
+test('an ordinary role that owns its database is enough', async () => {
+  await administer("CREATE ROLE app LOGIN PASSWORD 'app'", 'CREATE DATABASE app OWNER app');
+  const dsn = postgres.dsn.replace(/nflow:[^@]+@/, 'app:app@').replace(/\/nflow$/, '/app');
+  const store = await openStore(optionsFor(dsn));
+  const { versionId } = (await store.workflows.publish('shop', '{}')).version;
+  await store.ledger.start(makeStarted(versionId), [], never);
+  await postgres.kill();
+  await postgres.restart();
+  await store.ledger.end(makeEnded(versionId), never);
+  assert.equal((await store.history.list({ limit: 10 })).items.length, 2);
+  await store.close(1_000);
+});
+
 const oldFolder = '/usr/lib/postgresql/15/bin';
 const old = readBinaryFolder(oldFolder);
 test('the store works on PostgreSQL 15', {

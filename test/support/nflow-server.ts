@@ -66,7 +66,13 @@ export async function startNflowServer(test: TestContext, options: NflowServerOp
     {
       cwd: folder,
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, NODE_OPTIONS: `--import=${preload}`, [folderVariable]: folder },
+      env: {
+        ...process.env,
+        NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --import=${preload}`,
+        // A gateway that is killed ten times compiles its code once.
+        NODE_COMPILE_CACHE: join(tmpdir(), `nflow-test-compiled-${process.getuid?.() ?? 0}`),
+        [folderVariable]: folder,
+      },
     },
   );
   let output = '';
@@ -153,6 +159,7 @@ function having(tree: ProcessOfServer[], text: string): number[] {
 /** Ends a server that a failed test left in any state: held, half dead. */
 async function endAll(launcherPid: number): Promise<void> {
   const tree = processTree(launcherPid);
+  if (tree.length === 0) return;
   for (const { pid } of tree) signalProcess(pid, 'SIGCONT');
   signalProcess(launcherPid, 'SIGKILL');
   await until('a killed launcher leaves nothing', () => survivors(tree).length === 0).catch(() => {

@@ -8,6 +8,8 @@ const logFile = process.argv[2];
 if (logFile === undefined || process.send === undefined) throw new Error('to be started by startTargetServer');
 const log = openSync(logFile, 'a');
 let count = 0;
+/** Null once they were released. */
+let held: (() => void)[] | null = [];
 
 const server = createServer((request, response) => {
   const chunks: Buffer[] = [];
@@ -30,7 +32,8 @@ const server = createServer((request, response) => {
       response.end(JSON.stringify({ n, path: pathname }));
     };
     const delayMs = Number(searchParams.get('delayMs') ?? 0);
-    if (delayMs > 0) setTimeout(answer, delayMs);
+    if (searchParams.has('hold') && held !== null) held.push(answer);
+    else if (delayMs > 0) setTimeout(answer, delayMs);
     else answer();
   });
 });
@@ -38,4 +41,8 @@ const server = createServer((request, response) => {
 // Kill tests keep connections open for as long as they like.
 server.keepAliveTimeout = 0;
 server.listen(0, '127.0.0.1', () => process.send?.((server.address() as AddressInfo).port));
+process.on('message', () => {
+  for (const answer of held ?? []) answer();
+  held = null;
+});
 process.on('disconnect', () => process.exit(0));

@@ -3,6 +3,7 @@
  * Every request is in the log before it is answered.
  *
  *   ANY /path?delayMs=50&status=503    answers after 50 ms with status 503; 200 at once without them
+ *   ANY /path?hold                     answers when the test calls `release`, at once from then on
  *
  * The answer is JSON: `{ "n": 7, "path": "/path" }`, n counting the requests from 1.
  */
@@ -31,6 +32,8 @@ export interface TargetServer {
   pid: number;
   /** Everything that arrived so far, in order; after `stop`, everything that ever did. */
   log(): TargetEntry[];
+  /** Answers what is held. */
+  release(): void;
   /** Ends the process and removes its log. */
   stop(): Promise<void>;
 }
@@ -60,6 +63,7 @@ export async function startTargetServer(): Promise<TargetServer> {
     port,
     pid: child.pid as number,
     log,
+    release: () => void child.send('release'),
     async stop() {
       if (finalLog !== null) return;
       child.kill('SIGKILL');

@@ -32,7 +32,7 @@ interface Backend {
 }
 
 export class CommitConnection {
-  readonly writer = new MessageWriter();
+  #writer = new MessageWriter();
   readonly #dsn: Dsn;
   readonly #purpose: string;
   readonly #log: StoreLog;
@@ -51,6 +51,11 @@ export class CommitConnection {
     void this.#reconnect();
   }
 
+  /** Where the next batch is written; ask again for every batch. */
+  get writer(): MessageWriter {
+    return this.#writer;
+  }
+
   get isFree(): boolean {
     return this.#client !== null && !this.#busy && !this.#closed;
   }
@@ -67,9 +72,11 @@ export class CommitConnection {
     const deadline = setTimeout(() => {
       this.#replace(client, new Error(`no answer from PostgreSQL within ${batchDeadlineMs} ms`));
     }, batchDeadlineMs);
-    const query = new BatchQuery(this.writer.bytes(), (answer) => {
+    const query = new BatchQuery(this.#writer.bytes(), (answer) => {
       clearTimeout(deadline);
       this.#busy = false;
+      // An error is answered at once, while the rest of the batch may still be on its way out of this buffer.
+      if (answer.kind !== 'committed') this.#writer = new MessageWriter();
       // The driver reports a broken connection to the query first: the connection is given up in any case.
       if (answer.kind === 'lost') this.#replace(client, answer.error);
       onAnswer(answer);
