@@ -1,63 +1,107 @@
 /**
- * `npm run faults`: the fault tests in their long form, one after the other, since each of them loads the machine. When all pass,
- * their figures are kept in docs/results/faults.md, with the date. Arguments name files to run alone; then nothing is kept.
+ * `npm run faults`: the fault tests at full size (see test/faults/sizes.ts), and a page of what was seen, docs/results/faults.md.
+ * `NFLOW_TEST_SEED` repeats a run's seeds.
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { availableParallelism, cpus, tmpdir } from 'node:os';
+import { spawn } from 'node:child_process';
+import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, release, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type FaultReport, reportFileVariable } from '../test/faults/report.ts';
-import { runSteps } from './verify-steps.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const allFaultsTimeoutMs = 7_200_000;
+const page = join(root, 'docs', 'results', 'faults.md');
+/** One file at a time would be quieter; two make the moments less regular, and fit on two cores. */
+const testConcurrency = 2;
 
-/** One row for each fault: the same page after the same figures, whatever the order. */
-function formatResults(reports: readonly FaultReport[]): string {
-  const rows = reports.map(({ fault, seed, figures }) => {
-    const text = Object.entries(figures).map(([name, value]) => `${name} ${value}`);
-    return `| ${fault} | ${seed ?? ''} | ${text.join(', ')} |`;
-  });
-  return `# Fault tests, long form
+/** What each figure means, in the words of the page. Figures without words are left out of the sentence. */
+const words: Record<string, (value: number) => string> = {
+  kills: (value) => `${value} kills`,
+  runs: (value) => `${value} runs`,
+  requests: (value) => `${value} requests`,
+  answered: (value) => `${value} answered with 200, each with its succeeded row`,
+  broken: (value) => `${value} saw a broken connection`,
+  rows: (value) => `${value} rows, all over, none twice`,
+  interrupted: (value) => `${value} executions were interrupted and went on`,
+  givenUp: (value) => `${value} given up after three takeovers without progress`,
+  recorded: (value) => `${value} effects had their record at a kill, none of them was performed again`,
+  repeated: (value) => `${value} repeats of effects without a record, each under the same key`,
+  waitingRuns: (value) => `${value} waiting runs went on`,
+  failed: (value) => `${value} failed`,
+  succeeded: (value) => `${value} succeeded`,
+  refused: (value) => `${value} refused with 503 and Retry-After`,
+  timedOut: (value) => `${value} timed out, and are recorded so`,
+  recoveredMs: (value) => `answered again ${value} ms after PostgreSQL was back`,
+  takenOver: (value) => `${value} executions taken over`,
+};
 
-Made by \`npm run faults\` on ${new Date().toISOString().slice(0, 10)}: Node ${process.versions.node}, ${cpus()[0]?.model.trim() ?? 'unknown processor'}, ${availableParallelism()} cores. All passed.
-
-| fault | seed | figures |
-|---|---|---|
-${rows.sort().join('\n')}
-`;
+function describe(figures: Record<string, number>): string {
+  return Object.entries(figures)
+    .map(([name, value]) => words[name]?.(value) ?? `${name.replace(/ ms$/, '')} ended after ${value} ms`)
+    .join('; ');
 }
 
-const files = process.argv.slice(2);
-const folder = mkdtempSync(join(tmpdir(), 'nflow-faults-'));
-const reportFile = join(folder, 'reports.jsonl');
-writeFileSync(reportFile, '');
-try {
-  process.exitCode = await runSteps(
-    [
-      {
-        name: 'faults',
-        args: [
-          '--no-node-snapshot',
-          '--test',
-          '--test-concurrency=1',
-          '--test-reporter=spec',
-          ...(files.length === 0 ? ['test/faults/**/*.test.ts'] : files),
-        ],
-        env: { NFLOW_TEST_FAULTS: 'long', [reportFileVariable]: reportFile },
-        timeoutMs: allFaultsTimeoutMs,
-      },
-    ],
-    root,
+function renderPage(reports: readonly FaultReport[], seconds: number): string {
+  const rows = reports.map(({ fault, seed, figures }) => `| ${fault} | ${seed ?? ''} | ${describe(figures)} |`);
+  return [
+    '# Faults',
+    '<!-- Written by tools/faults.ts (`npm run faults`). -->',
+    `Last run: ${new Date().toISOString().slice(0, 16).replace('T', ' ')} UTC, all passed, ${seconds} s, on Linux ${release()},`,
+    `${availableParallelism()} cores, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}. \`NFLOW_TEST_SEED=… npm run faults\` repeats a seed.`,
+    '',
+    'What is done, and what must hold, is in test/faults. The judge of effects is the log of the server that they call.',
+    '',
+    '| fault | seed | seen |',
+    '|---|---|---|',
+    ...rows,
+    '',
+  ].join('\n');
+}
+
+function runTests(reportFile: string): Promise<number> {
+  const files = globSync('test/faults/*.test.ts', { cwd: root }).sort();
+  const child = spawn(
+    process.execPath,
+    ['--no-node-snapshot', '--test', `--test-concurrency=${testConcurrency}`, '--test-reporter=spec', ...files],
+    {
+      cwd: root,
+      stdio: ['ignore', 'inherit', 'inherit'],
+      env: { ...process.env, NFLOW_TEST_FAULTS: 'long', [reportFileVariable]: reportFile },
+    },
   );
-  if (process.exitCode === 0 && files.length === 0) {
-    const lines = readFileSync(reportFile, 'utf8').split('\n').filter(Boolean);
-    mkdirSync(join(root, 'docs/results'), { recursive: true });
-    writeFileSync(
-      join(root, 'docs/results/faults.md'),
-      formatResults(lines.map((line) => JSON.parse(line) as FaultReport)),
-    );
+  return new Promise((resolve) => {
+    child.once('error', (error) => {
+      console.error(`the tests could not be started: ${error.message}`);
+      resolve(1);
+    });
+    child.once('exit', (code) => resolve(code ?? 1));
+  });
+}
+
+function readReports(file: string): FaultReport[] {
+  if (!existsSync(file)) return [];
+  return readFileSync(file, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as FaultReport)
+    .sort((a, b) => (a.fault < b.fault ? -1 : 1));
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'nflow-faults-'));
+const startMs = performance.now();
+try {
+  const reportFile = join(folder, 'reports.ndjson');
+  const exitCode = await runTests(reportFile);
+  const reports = readReports(reportFile);
+  for (const { fault, figures } of reports) console.log(`${fault}: ${describe(figures)}`);
+  if (exitCode === 0) {
+    mkdirSync(join(root, 'docs', 'results'), { recursive: true });
+    writeFileSync(page, renderPage(reports, Math.round((performance.now() - startMs) / 1000)));
+    console.log('written: docs/results/faults.md');
+  } else {
+    console.error('not all passed: docs/results/faults.md is left as it was');
   }
+  process.exitCode = exitCode;
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

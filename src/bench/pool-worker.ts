@@ -5,7 +5,7 @@
 import { createHistogram } from 'node:perf_hooks';
 import ivm from 'isolated-vm';
 import { packStart } from '../protocol/crossing.ts';
-import type { GuestLimits } from '../protocol/program.ts';
+import { createGuestLimits } from '../protocol/guest-limits.ts';
 import type { Vm } from '../runner/vm.ts';
 import { VmPool } from '../runner/vm-pool.ts';
 import { sendLast } from './last-message.ts';
@@ -23,14 +23,7 @@ export interface PoolWorkerResult {
   firstError: string | null;
 }
 
-const limits: GuestLimits = {
-  outputSizeMax: 6 * 1024 * 1024,
-  effectArgumentsSizeMax: 6 * 1024 * 1024,
-  effectsPerRunMax: 10_000,
-  parallelEffectsMax: 100,
-  logsPerRunSizeMax: 1024 * 1024,
-  jsonDepthMax: 64,
-};
+const limits = createGuestLimits(64);
 const segmentTimeoutMs = 10_000;
 const programId = 1;
 const nanosecondsPerMs = 1e6;

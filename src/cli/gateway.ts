@@ -10,6 +10,7 @@ import { createEngine, type ExecutionEngine } from '../engine/engine.ts';
 import { NflowError } from '../errors.ts';
 import { createLog, type Log } from '../observe/log.ts';
 import { createMetrics, type Metrics } from '../observe/metrics.ts';
+import { createGuestLimits } from '../protocol/guest-limits.ts';
 import { WorkflowRegistry } from '../registry/workflow-registry.ts';
 import { createServer, type HttpServer, type ListenTarget } from '../server/create-server.ts';
 import { openStore } from '../store/open-store.ts';
@@ -19,7 +20,6 @@ import { portTaken } from '../supervisor/listen-socket.ts';
 import type { FromGateway, ServeOrder, ToGateway } from '../supervisor/messages.ts';
 import { exitCode } from './exit-code.ts';
 import { exitCodeOf } from './failure.ts';
-import { guestLimitsOf } from './guest-limits.ts';
 import { publishWorkflowFiles } from './publish.ts';
 import { StoreWatch } from './store-watch.ts';
 import { Takeover } from './takeover.ts';
@@ -62,7 +62,12 @@ async function build(order: ServeOrder, log: Log): Promise<Gateway> {
       unsafe: config.databaseNflow.unsafe,
       log,
     }),
-    createDispatcher({ vmPool: config.vmPool, fastRunners: config.runners.fast, limits: guestLimitsOf(config), log }),
+    createDispatcher({
+      vmPool: config.vmPool,
+      fastRunners: config.runners.fast,
+      limits: createGuestLimits(config.server.jsonDepthMax),
+      log,
+    }),
   ]);
   watchFence(store, log);
   const effects = createEffects(config);

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 
+import { addBenchCommand } from './bench.ts';
 import { addConfigCommand } from './config.ts';
 import { addExecutionsCommands } from './executions.ts';
 import { addRunCommand } from './run.ts';
@@ -37,5 +38,6 @@ export function createProgram(): Command {
   addValidateCommand(program);
   addExecutionsCommands(program);
   addConfigCommand(program);
+  addBenchCommand(program);
   return program;
 }

@@ -7,6 +7,7 @@ import { createEffects } from '../effects/effects.ts';
 import { createEngine } from '../engine/engine.ts';
 import type { ActiveWorkflow, Answer } from '../engine/port.ts';
 import { createLog, type Log } from '../observe/log.ts';
+import { createGuestLimits } from '../protocol/guest-limits.ts';
 import { WorkflowRegistry } from '../registry/workflow-registry.ts';
 import type { Finding, HttpTrigger } from '../workflow/compiled.ts';
 import { type LoadedWorkflow, loadWorkflowFiles } from '../workflow/folder.ts';
@@ -15,7 +16,6 @@ import { formatReported } from './error-report.ts';
 import { exitCode } from './exit-code.ts';
 import { CommandFailure } from './failure.ts';
 import { paintFindings } from './findings.ts';
-import { guestLimitsOf } from './guest-limits.ts';
 import type { RunOptions } from './run.ts';
 import { colors, errorColors, writeLine } from './terminal.ts';
 
@@ -115,7 +115,7 @@ async function execute(workflow: LoadedWorkflow, input: RunInput, config: Config
   const dispatcher = await createDispatcher({
     vmPool: { ...config.vmPool, maxSize: 1, preloadSize: 1 },
     fastRunners: 1,
-    limits: guestLimitsOf(config),
+    limits: createGuestLimits(config.server.jsonDepthMax),
     log,
   });
   const registry = new WorkflowRegistry({ vars: config.vars, store: null, log });

@@ -12,6 +12,8 @@ export class ExecutionIds {
   readonly #pool = Buffer.alloc(poolSize);
   #used = poolSize;
   #lastMs = 0;
+  /** The text of `#lastMs`: an id in the same millisecond takes it as it is. */
+  #time = '';
   #counter = 0;
 
   constructor(nowMs: () => number) {
@@ -37,12 +39,15 @@ export class ExecutionIds {
         this.#counter = 0;
       }
     }
-    this.#lastMs = ms;
-    const time = ms.toString(16).padStart(12, '0');
+    if (ms !== this.#lastMs || this.#time === '') {
+      this.#lastMs = ms;
+      const digits = ms.toString(16).padStart(12, '0');
+      this.#time = `${digits.slice(0, 8)}-${digits.slice(8)}-7`;
+    }
     const byte = (i: number): string => hex[pool[at + i] as number] as string;
     const variant = hex[((pool[at + 2] as number) & 0x3f) | 0x80] as string;
     const counter = this.#counter.toString(16).padStart(3, '0');
-    return `${time.slice(0, 8)}-${time.slice(8)}-7${counter}-${variant}${byte(3)}-${byte(4)}${byte(5)}${byte(6)}${byte(7)}${byte(8)}${byte(9)}`;
+    return `${this.#time}${counter}-${variant}${byte(3)}-${byte(4)}${byte(5)}${byte(6)}${byte(7)}${byte(8)}${byte(9)}`;
   }
 }
 

@@ -173,3 +173,20 @@ test('one segment over max_execution_seconds of CPU ends although its timeout is
     await strict.close();
   }
 });
+
+test('a workflow that was quick a thousand times and then loops is still ended, and no other run fails', {
+  timeout: 60_000,
+}, async () => {
+  const source = 'if (input.body.loop) for (;;) {} return { quick: true };';
+  const workflow = activate(codeProgram(source), { durability: 'ephemeral', timeoutMs: 2000 });
+  const call = (loop: boolean) =>
+    new Promise<Answer>((resolve) => {
+      const inputJson = JSON.stringify({ body: { loop } });
+      engine.execute({ workflow, trigger: 'manual', inputJson, body: null, receivedMs: performance.now() }, resolve);
+    });
+  for (let i = 0; i < 10; i++) await Promise.all(Array.from({ length: 100 }, () => call(false)));
+  const waiting = await startWaiting(50);
+  assert.equal((await call(true)).error?.code, 'run_timed_out');
+  assert.equal((await call(false)).status, 200);
+  await assertAllSucceed(waiting);
+});

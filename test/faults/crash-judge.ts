@@ -92,7 +92,10 @@ export class CrashJudge {
   #assertTerminalOnce(rows: Map<string, ExecutionRow>): void {
     for (const row of rows.values()) {
       const wasGivenUp = row.status === 'crashed' && (row.error ?? '').includes('servers in a row');
-      assert.ok(row.status === 'succeeded' || wasGivenUp, `${row.run} (${row.id}) ended as ${row.status}: ${row.error}`);
+      assert.ok(
+        row.status === 'succeeded' || wasGivenUp,
+        `${row.run} (${row.id}) ended as ${row.status}: ${row.error}`,
+      );
     }
     for (const { database } of this.#deaths) {
       for (const before of database.executions) {
@@ -109,7 +112,10 @@ export class CrashJudge {
     for (const [index, { database, logged }] of this.#deaths.entries()) {
       for (const entry of log.slice(logged)) {
         const path = pathOf(entry);
-        assert.ok(!database.recorded.has(path), `${entry.method} ${path} was recorded before kill ${index + 1} and was performed again`);
+        assert.ok(
+          !database.recorded.has(path),
+          `${entry.method} ${path} was recorded before kill ${index + 1} and was performed again`,
+        );
       }
     }
   }
@@ -185,7 +191,11 @@ function assertKeys(log: TargetEntry[]): void {
     const isSafe = orderEffects[path.split('/')[2] ?? '']?.isSafe ?? false;
     assert.equal(entry.idempotencyKey === null, isSafe, `${entry.method} ${path}: its key is ${entry.idempotencyKey}`);
     if (entry.idempotencyKey === null) continue;
-    assert.equal(keyByPath.get(path) ?? entry.idempotencyKey, entry.idempotencyKey, `${path} was repeated under another key`);
+    assert.equal(
+      keyByPath.get(path) ?? entry.idempotencyKey,
+      entry.idempotencyKey,
+      `${path} was repeated under another key`,
+    );
     assert.equal(pathByKey.get(entry.idempotencyKey) ?? path, path, 'two effects have one key');
     keyByPath.set(path, entry.idempotencyKey);
     pathByKey.set(entry.idempotencyKey, path);
@@ -197,6 +207,7 @@ function assertAllPerformed(executions: ExecutionRow[], log: TargetEntry[]): voi
   const performed = new Set(log.map(pathOf));
   for (const { run, status } of executions) {
     if (status !== 'succeeded') continue;
-    for (const effect of Object.keys(orderEffects)) assert.ok(performed.has(`/${run}/${effect}`), `${run} succeeded without ${effect}`);
+    for (const effect of Object.keys(orderEffects))
+      assert.ok(performed.has(`/${run}/${effect}`), `${run} succeeded without ${effect}`);
   }
 }

@@ -49,6 +49,11 @@ test('a gateway that is killed at seeded moments loses nothing, ends nothing twi
       server = await startNflowServer(t, { ...options, folder: server.folder });
     }
   }
-  report(t, 'gateway killed at seeded moments', seeded.seed, await judge.assertHolds(server.dsn, await Promise.all(outcomes)));
+  report(
+    t,
+    'gateway killed at seeded moments',
+    seeded.seed,
+    await judge.assertHolds(server.dsn, await Promise.all(outcomes)),
+  );
   await server.stop();
 });

@@ -45,6 +45,11 @@ test('a gateway that is killed at any named point loses nothing, ends nothing tw
       server = await startNflowServer(t, { ...options, folder: server.folder });
     }
   }
-  report(t, 'gateway killed at named points', seeded.seed, await judge.assertHolds(server.dsn, await Promise.all(outcomes)));
+  report(
+    t,
+    'gateway killed at named points',
+    seeded.seed,
+    await judge.assertHolds(server.dsn, await Promise.all(outcomes)),
+  );
   await server.stop();
 });

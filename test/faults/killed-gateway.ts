@@ -10,7 +10,11 @@ const deathTimeoutMs = 30_000;
 const recoveryTimeoutMs = 60_000;
 
 /** `kill` has the gateway die; resolves when its successor takes traffic. */
-export async function killGateway(server: NflowServer, judge: CrashJudge, kill: (pid: number) => void | Promise<void>): Promise<void> {
+export async function killGateway(
+  server: NflowServer,
+  judge: CrashJudge,
+  kill: (pid: number) => void | Promise<void>,
+): Promise<void> {
   const pid = server.gatewayPid();
   assert.notEqual(pid, 0, 'there is no gateway to kill');
   const held = server.holdRestarts();

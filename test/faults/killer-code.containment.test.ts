@@ -64,7 +64,11 @@ test('code that ends or wedges its process is ended within its limit, and 100 ru
     egressAllow: [`127.0.0.1:${target.port}`],
   });
   const gateway = server.gatewayPid();
-  const waiting = await startWaiting(server, target, Array.from({ length: waitingRuns }, (_, i) => `run-${i + 1}`));
+  const waiting = await startWaiting(
+    server,
+    target,
+    Array.from({ length: waitingRuns }, (_, i) => `run-${i + 1}`),
+  );
   const figures: Record<string, number> = {};
   for (const [name, { limitMs, ends }] of Object.entries(killers)) {
     const sentMs = performance.now();

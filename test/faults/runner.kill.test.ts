@@ -20,7 +20,11 @@ test('200 runs in flight all succeed when their runner is killed, and again when
     egressAllow: [`127.0.0.1:${target.port}`],
   });
   const gateway = server.gatewayPid();
-  const outcomes = await startWaiting(server, target, Array.from({ length: runs }, (_, i) => `run-${i + 1}`));
+  const outcomes = await startWaiting(
+    server,
+    target,
+    Array.from({ length: runs }, (_, i) => `run-${i + 1}`),
+  );
   for (let kill = 0; kill < 2; kill++) {
     const runners = server.runnerPids();
     assert.ok(runners.length > 0, 'there is no runner');

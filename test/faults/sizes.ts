@@ -13,7 +13,13 @@ export interface FaultSizes {
 
 const short: FaultSizes = { killsPerPoint: 1, rounds: 2, killsPerRound: 5, runsPerKill: 10, outagesMs: [3_000] };
 /** 100 moments in 1,000 runs; 45 s are three leases. */
-const long: FaultSizes = { killsPerPoint: 4, rounds: 20, killsPerRound: 5, runsPerKill: 10, outagesMs: [10_000, 45_000] };
+const long: FaultSizes = {
+  killsPerPoint: 4,
+  rounds: 20,
+  killsPerRound: 5,
+  runsPerKill: 10,
+  outagesMs: [10_000, 45_000],
+};
 
 /** Set by `npm run faults`. */
 export const isLongForm = process.env.NFLOW_TEST_FAULTS === 'long';

@@ -27,10 +27,15 @@ export function waitingWorkflow(targetUrl: string): object {
 }
 
 /** Starts them; resolves when the target has got the held effect of each. */
-export async function startWaiting(server: NflowServer, target: TargetServer, names: string[]): Promise<Promise<Outcome>[]> {
+export async function startWaiting(
+  server: NflowServer,
+  target: TargetServer,
+  names: string[],
+): Promise<Promise<Outcome>[]> {
   const outcomes = names.map((name) => post(server.address, 'waiting', name));
   const wanted = new Set(names.map((name) => `/${name}/held`));
-  const isHeld = (): boolean => target.log().filter(({ path }) => wanted.has(path.split('?')[0] ?? '')).length === names.length;
+  const isHeld = (): boolean =>
+    target.log().filter(({ path }) => wanted.has(path.split('?')[0] ?? '')).length === names.length;
   await until(`${names.length} runs to wait`, isHeld, 30_000);
   return outcomes;
 }

@@ -10,7 +10,8 @@ import { connect } from '../../src/store/connect.ts';
 import { parseDsn, type SslMode, sslModes } from '../../src/store/dsn.ts';
 import { startTestPostgres, type TestPostgres } from '../support/postgres.ts';
 
-const skip = spawnSync('openssl', ['version']).status === 0 ? false : 'there is no openssl to make certificates with';
+const opensslIsMissing =
+  spawnSync('openssl', ['version']).status === 0 ? false : 'there is no openssl to make certificates with';
 /** The port is part of the socket's name and stays: a loopback address of our own keeps others out of the way. */
 const address = `127.${randomInt(1, 255)}.${randomInt(1, 255)}.${randomInt(1, 255)}`;
 let folder: string;
@@ -18,7 +19,7 @@ let postgres: TestPostgres;
 let password: string;
 
 before(async () => {
-  if (skip !== false) return;
+  if (opensslIsMissing !== false) return;
   folder = mkdtempSync(path.join(os.tmpdir(), 'nflow-test-tls-'));
   // One for the address that is connected to, and one for another.
   for (const [name, subject] of [
@@ -50,7 +51,7 @@ before(async () => {
 });
 
 after(async () => {
-  if (skip !== false) return;
+  if (opensslIsMissing !== false) return;
   await postgres.stop();
   rmSync(folder, { recursive: true, force: true });
 });
@@ -90,7 +91,7 @@ async function encrypts(sslMode: SslMode, rootCert = 'server'): Promise<boolean 
   }
 }
 
-test('with a server that offers encryption each mode does what libpq does', { skip }, async () => {
+test('with a server that offers encryption each mode does what libpq does', { skip: opensslIsMissing }, async () => {
   const results = await Promise.all(sslModes.map(async (mode) => [mode, await encrypts(mode)]));
   assert.deepEqual(Object.fromEntries(results), {
     disable: false,
@@ -104,7 +105,9 @@ test('with a server that offers encryption each mode does what libpq does', { sk
   assert.equal(await encrypts('verify-ca', 'stranger'), null);
 });
 
-test('a certificate of another name is good enough for verify-ca, not for verify-full', { skip }, async () => {
+test('a certificate of another name is good enough for verify-ca, not for verify-full', {
+  skip: opensslIsMissing,
+}, async () => {
   await configure('stranger', 'hostssl all all all scram-sha-256');
   assert.equal(await encrypts('require'), true);
   assert.equal(await encrypts('verify-ca', 'stranger'), true);
@@ -114,7 +117,9 @@ test('a certificate of another name is good enough for verify-ca, not for verify
   assert.equal(await encrypts('allow'), true);
 });
 
-test('a server without encryption serves only the modes that do not insist on it', { skip }, async () => {
+test('a server without encryption serves only the modes that do not insist on it', {
+  skip: opensslIsMissing,
+}, async () => {
   await configure(null, 'host all all all scram-sha-256');
   const results = await Promise.all(sslModes.map(async (mode) => [mode, await encrypts(mode)]));
   assert.deepEqual(Object.fromEntries(results), {
@@ -127,7 +132,7 @@ test('a server without encryption serves only the modes that do not insist on it
   });
 });
 
-test('a certificate file that cannot be read is named', { skip }, async () => {
+test('a certificate file that cannot be read is named', { skip: opensslIsMissing }, async () => {
   const dsn = {
     ...parseDsn(postgres.dsn),
     host: 'localhost',

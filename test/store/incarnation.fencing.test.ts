@@ -153,7 +153,10 @@ test('an incarnation that waits for its check behind a taker fails it when the t
   await taker.query('BEGIN');
   await taker.query('SELECT 1 FROM nflow.incarnations WHERE id = $1 FOR UPDATE', [old.incarnation.id]);
   const execution = makeStarted(versionId);
-  const started = old.ledger.start(execution, [], never);
+  const refused = assert.rejects(
+    old.ledger.start(execution, [], never),
+    (error) => error instanceof NflowError && error.code === 'store_unavailable',
+  );
   await until('the batch to wait for the lock', async () => {
     const { rows } = await taker.query<{ waiting: boolean }>(
       "SELECT count(*) > 0 AS waiting FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
@@ -162,7 +165,7 @@ test('an incarnation that waits for its check behind a taker fails it when the t
   });
   await taker.query("UPDATE nflow.incarnations SET state = 'dead' WHERE id = $1", [old.incarnation.id]);
   await taker.query('COMMIT');
-  await assert.rejects(started, (error) => error instanceof NflowError && error.code === 'store_unavailable');
+  await refused;
   assert.equal(await old.history.get(execution.id), null);
   await taker.end();
 });

@@ -108,12 +108,15 @@ test('a stopped PostgreSQL leads to rejections at the deadline, and to recovery 
   const beganMs = performance.now();
   const sent: Promise<void>[] = [];
   for (const busy of [1, 2]) {
-    sent.push(store.ledger.end(makeEnded(versionId), inMs(500)));
+    const write = store.ledger.end(makeEnded(versionId), inMs(500));
+    sent.push(assert.rejects(write, (error) => isUnavailable(error, 'outcome unknown')));
     await until('the write to be sent', () => store.stats().poolInUse === busy);
   }
-  const queued = store.ledger.end(makeEnded(versionId), inMs(500));
-  for (const write of sent) await assert.rejects(write, (error) => isUnavailable(error, 'outcome unknown'));
-  await assert.rejects(queued, (error) => isUnavailable(error, undefined));
+  const queued = assert.rejects(store.ledger.end(makeEnded(versionId), inMs(500)), (error) =>
+    isUnavailable(error, undefined),
+  );
+  await Promise.all(sent);
+  await queued;
   const tookMs = performance.now() - beganMs;
   assert.ok(tookMs >= 490 && tookMs < 2_500, `rejected after ${tookMs} ms`);
   assert.equal(await store.isAvailable(), false);
@@ -133,8 +136,9 @@ test('a started execution whose start was given up is ended when its row turns o
   postgres.pause();
   const execution = makeStarted(versionId);
   const start = store.ledger.start(execution, [], inMs(300));
+  const givenUp = assert.rejects(start, (error) => isUnavailable(error, 'outcome unknown'));
   await until('the start to be sent', () => store.stats().poolInUse > 0);
-  await assert.rejects(start, (error) => isUnavailable(error, 'outcome unknown'));
+  await givenUp;
   // The backend was sent the batch: it commits it as soon as it runs again.
   postgres.resume();
   await until('nothing to wait', () => store.stats().pendingRows === 0);

@@ -5,17 +5,11 @@ import type { Dispatcher, DispatchStats, RunHandle, RunListener, RunStart } from
 import type { EffectCall, EffectContext, EffectKind, EffectResult, Effects } from '../../src/effects/port.ts';
 import type { ExecutionHost, ExecutionStart } from '../../src/engine/execution.ts';
 import type { ActiveWorkflow } from '../../src/engine/port.ts';
-import type { GuestLimits, Program } from '../../src/protocol/program.ts';
+import { createGuestLimits } from '../../src/protocol/guest-limits.ts';
+import type { Program } from '../../src/protocol/program.ts';
 import type { EndedExecution, ExecutionEnd, JournalRecord, Ledger, StartedExecution } from '../../src/store/port.ts';
 
-export const testLimits: GuestLimits = {
-  outputSizeMax: 6 * 1024 * 1024,
-  effectArgumentsSizeMax: 1024 * 1024,
-  effectsPerRunMax: 10_000,
-  parallelEffectsMax: 100,
-  logsPerRunSizeMax: 1024 * 1024,
-  jsonDepthMax: 64,
-};
+export const testLimits = createGuestLimits(64);
 
 export async function startTestDispatcher(
   options: { maxExecutionMs?: number; runners?: number } = {},

@@ -1,6 +1,15 @@
 /** A whole server as a user starts it: launcher, supervisor, PostgreSQL, gateway and runners, in a folder and on a port of its own. */
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -62,7 +71,18 @@ export async function startNflowServer(test: TestContext, options: NflowServerOp
 
   const child = spawn(
     process.execPath,
-    [launcher, 'start', '--config', join(folder, 'config.toml'), '--port', '0', '--workflows', join(folder, 'workflows'), '--data', dataDir],
+    [
+      launcher,
+      'start',
+      '--config',
+      join(folder, 'config.toml'),
+      '--port',
+      '0',
+      '--workflows',
+      join(folder, 'workflows'),
+      '--data',
+      dataDir,
+    ],
     {
       cwd: folder,
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -163,6 +183,7 @@ async function endAll(launcherPid: number): Promise<void> {
   for (const { pid } of tree) signalProcess(pid, 'SIGCONT');
   signalProcess(launcherPid, 'SIGKILL');
   await until('a killed launcher leaves nothing', () => survivors(tree).length === 0).catch(() => {
-    for (const { pid, startMark } of tree) if (survivors([{ pid, startMark, command: '' }]).length > 0) signalProcess(pid, 'SIGKILL');
+    for (const { pid, startMark } of tree)
+      if (survivors([{ pid, startMark, command: '' }]).length > 0) signalProcess(pid, 'SIGKILL');
   });
 }

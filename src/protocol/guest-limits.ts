@@ -1,11 +1,10 @@
-import type { Config } from '../config/config.ts';
-import type { GuestLimits } from '../protocol/program.ts';
+import type { GuestLimits } from './program.ts';
 
 /**
  * What a run may produce. Fixed in this version, but for the depth of JSON. Texts are bounded in UTF-16 code units, of which a
  * frame holds many more.
  */
-export function guestLimitsOf(config: Config): GuestLimits {
+export function createGuestLimits(jsonDepthMax: number): GuestLimits {
   return {
     outputSizeMax: 6 * 1024 * 1024,
     // As large as an output: what a step returns may be sent on.
@@ -13,6 +12,6 @@ export function guestLimitsOf(config: Config): GuestLimits {
     effectsPerRunMax: 10_000,
     parallelEffectsMax: 100,
     logsPerRunSizeMax: 1024 * 1024,
-    jsonDepthMax: config.server.jsonDepthMax,
+    jsonDepthMax,
   };
 }
