@@ -89,6 +89,7 @@ export class Execution implements RunListener {
   #outcome: RunOutcome | null = null;
   #abort: AbortController | null = null;
   #hasRow = false;
+  #storeHasFailed = false;
   #lastWrite: Promise<void> | null = null;
   #unwrittenSinceMs = 0;
   #clientLeft = false;
@@ -439,7 +440,8 @@ export class Execution implements RunListener {
 
   /** The store refused a write of a running execution, or could not take its first one in time. Nothing more leaves. */
   #storeFailed(cause: unknown): void {
-    if (this.#phase === 'over') return;
+    if (this.#phase === 'over' || (this.#phase === 'committing' && this.#storeHasFailed)) return;
+    this.#storeHasFailed = true;
     const error =
       cause instanceof NflowError
         ? cause
@@ -447,7 +449,23 @@ export class Execution implements RunListener {
     const mayExist = this.#hasRow || error.details.got === 'outcome unknown';
     this.#answer({ executionId: mayExist ? this.id : null, status: error.status, headers: null, body: null, error });
     this.#stopProgram();
-    this.#over('store_failed');
+    const wasEnding = this.#phase === 'committing';
+    this.#phase = 'committing';
+    if (!this.#hasRow || wasEnding || this.#host.ledger === null) {
+      this.#over('store_failed');
+      return;
+    }
+    // Its row is there and stays ours as long as we live: nobody else would end it.
+    const failure = failureOf(
+      'failed',
+      'internal_error',
+      `the store refused a record: ${error.message}`,
+      this.#workflow,
+    );
+    const over = (): void => this.#over('store_failed');
+    this.#host.ledger
+      .finish(this.id, this.#end(error.status, null, '[]', failure), Number.POSITIVE_INFINITY)
+      .then(over, over);
   }
 
   // ---- the end --------------------------------------------------------------------------------------------------------------------

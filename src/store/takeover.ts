@@ -35,6 +35,8 @@ export class Takeover {
   readonly #pool: QueryPool;
   readonly #incarnationId: string;
   readonly #log: StoreLog;
+  /** Re-owned in a transaction whose COMMIT was not answered: they may be ours already, where no search for orphans finds them. */
+  #unconfirmed: string[] = [];
 
   constructor(pool: QueryPool, incarnationId: string, log: StoreLog) {
     this.#pool = pool;
@@ -60,8 +62,15 @@ export class Takeover {
   /** Hands out, in batches, every execution whose owner is not live. Returns how many. */
   async collect(onExecutions: (executions: ResumableExecution[]) => void): Promise<number> {
     let total = 0;
+    if (this.#unconfirmed.length > 0) {
+      const executions = await this.#pool.transaction((client) => this.#readUnconfirmed(client));
+      this.#unconfirmed = [];
+      total += executions.length;
+      onExecutions(executions);
+    }
     for (;;) {
       const executions = await this.#pool.transaction((client) => this.#takeBatch(client));
+      this.#unconfirmed = [];
       if (executions.length === 0) return total;
       total += executions.length;
       onExecutions(executions);
@@ -104,6 +113,25 @@ export class Takeover {
          e.deadline_at_ms, e.takeovers`,
       [this.#incarnationId],
     );
+    this.#unconfirmed = rows.map(({ id }) => id);
+    return await this.#withJournals(client, rows);
+  }
+
+  /** Those of the unanswered COMMIT that are ours after all. The row locks wait for it if it is still under way. */
+  async #readUnconfirmed(client: pg.Client): Promise<ResumableExecution[]> {
+    await client.query('SELECT nflow.assert_live($1)', [this.#incarnationId]);
+    const { rows } = await client.query<OwnedRow>(
+      `SELECT e.id, e.version_id, w.name AS workflow, e.durability, e.trigger, e.input, e.seed, e.started_at_ms,
+         e.deadline_at_ms, e.takeovers
+       FROM nflow.executions e
+       JOIN nflow.workflow_versions v ON v.id = e.version_id JOIN nflow.workflows w ON w.id = v.workflow_id
+       WHERE e.id = ANY($1) AND e.owner = $2 AND e.status < ${firstEnded} FOR UPDATE OF e`,
+      [this.#unconfirmed, this.#incarnationId],
+    );
+    return await this.#withJournals(client, rows);
+  }
+
+  async #withJournals(client: pg.Client, rows: OwnedRow[]): Promise<ResumableExecution[]> {
     if (rows.length === 0) return [];
     const { rows: records } = await client.query<JournalRow>(
       `SELECT ${journalColumns} FROM nflow.journal WHERE execution_id = ANY($1) ORDER BY execution_id, write_order, step_path, attempt, seq`,

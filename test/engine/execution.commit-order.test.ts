@@ -23,6 +23,8 @@ class Timeline implements Ledger, Effects {
   readonly #held: (() => void)[] = [];
   holds = false;
   fails: Error | null = null;
+  /** Which commits fail, by the beginning of their names; '' for all. */
+  failsAt = '';
   ends: (EndedExecution | ExecutionEnd)[] = [];
   records: JournalRecord[] = [];
   answers = new Map<string, (result: EffectResult) => void>();
@@ -31,7 +33,7 @@ class Timeline implements Ledger, Effects {
     this.events.push(`${name} asked`);
     if (this.holds) await new Promise<void>((resolve) => this.#held.push(resolve));
     else await sleep(1);
-    if (this.fails !== null) throw this.fails;
+    if (this.fails !== null && name.startsWith(this.failsAt)) throw this.fails;
     this.events.push(`${name} done`);
   }
 
@@ -182,6 +184,18 @@ test('an outcome that the store cannot confirm is answered 503 with the id, neve
   assert.equal(answer.error?.code, 'store_unavailable');
   assert.equal(answer.executionId, 'id');
   assert.equal(answer.body, null);
+});
+
+test('a record that the store refuses ends the execution as failed: its row does not stay running', async () => {
+  const timeline = new Timeline();
+  timeline.fails = new NflowError('internal_error', 'refused');
+  timeline.failsAt = 'append';
+  const { execution, answered } = begin('await ctx.http.post("y"); await ctx.http.post("z"); return 1;', { timeline });
+  assert.equal((await answered).error?.code, 'internal_error');
+  await until(() => execution.isOver);
+  assert.equal(timeline.ends[0]?.status, 'failed');
+  assert.ok(timeline.events.includes('finish done'));
+  assert.ok(!timeline.events.includes('leaves z'));
 });
 
 test('recorded answers before its row, and drops rows over the buffer with a count', async () => {

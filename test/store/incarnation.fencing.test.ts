@@ -8,6 +8,8 @@ import { parseDsn } from '../../src/store/dsn.ts';
 import type { BeatTiming } from '../../src/store/incarnation.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import type { ResumableExecution, Store } from '../../src/store/port.ts';
+import { QueryPool } from '../../src/store/query-pool.ts';
+import { Takeover } from '../../src/store/takeover.ts';
 import { until } from '../support/condition.ts';
 import { makeEnd, makeEnded, makeRecord, makeStarted } from '../support/executions.ts';
 import { silentLog, startTestPostgres, type TestPostgres } from '../support/postgres.ts';
@@ -269,4 +271,43 @@ test('two takers share what was left', async () => {
   const [a, b] = [await open(false), await open(false)];
   const taken = (await Promise.all([takeAll(a, [old.incarnation.id]), takeAll(b, [old.incarnation.id])])).flat();
   assert.deepEqual(taken.map(({ id }) => id).sort(), executions.map(({ id }) => id).sort());
+});
+
+/** A pool whose next COMMIT happens and is never answered. */
+class UnansweredCommit extends QueryPool {
+  failures = 1;
+
+  override async transaction<Result>(work: (client: pg.Client) => Promise<Result>): Promise<Result> {
+    const result = await super.transaction(work);
+    if (this.failures-- > 0) throw new Error('connection lost');
+    return result;
+  }
+}
+
+test('executions of a takeover whose COMMIT was not answered are handed out by the next try', async () => {
+  const old = await open(false);
+  const execution = makeStarted(await versionOf(old));
+  await old.ledger.start(execution, [makeRecord(1)], never);
+  const sql = await sqlClient();
+  await sql.query("UPDATE nflow.incarnations SET state = 'dead' WHERE id = $1", [old.incarnation.id]);
+  await sql.end();
+  const young = await open(false);
+  const pool = new UnansweredCommit(parseDsn(dsn), 1);
+  try {
+    const takeover = new Takeover(pool, young.incarnation.id, silentLog);
+    const handedOut: ResumableExecution[] = [];
+    await assert.rejects(
+      takeover.collect((executions) => handedOut.push(...executions)),
+      /connection lost/,
+    );
+    assert.equal(handedOut.length, 0);
+    assert.equal(await takeover.collect((executions) => handedOut.push(...executions)), 1);
+    assert.deepEqual(
+      handedOut.map(({ id, journal }) => [id, journal.length]),
+      [[execution.id, 1]],
+    );
+    assert.equal(await takeover.collect(() => assert.fail('handed out twice')), 0);
+  } finally {
+    await pool.close();
+  }
 });

@@ -210,6 +210,26 @@ test('a running execution shows its journal in the order in which it was written
   );
 });
 
+test('a result that was recorded before it was consumed is told its segment later; one that was consumed stays as it is', async () => {
+  const execution = makeStarted(versionId);
+  const early = makeRecord(1, { seq: 7, segment: -1 });
+  const consumed = { ...early, segment: 4, order: 2 };
+  await store.ledger.start(execution, [early], never);
+  await store.ledger.append(execution.id, [consumed], never);
+  await store.ledger.append(execution.id, [{ ...consumed, segment: 9, order: 3 }], never);
+  assert.deepEqual(
+    (await store.history.get(execution.id))?.journal.map(({ seq, segment, order }) => [seq, segment, order]),
+    [[7, 4, 2]],
+  );
+  // Both in one batch: one statement could not touch the row twice.
+  const other = makeStarted(versionId);
+  await Promise.all([store.ledger.start(other, [early], never), store.ledger.append(other.id, [consumed], never)]);
+  assert.deepEqual(
+    (await store.history.get(other.id))?.journal.map(({ segment }) => segment),
+    [4],
+  );
+});
+
 test('writes of one execution keep their order while many others are written', async () => {
   const executions = Array.from({ length: 200 }, () => makeStarted(versionId));
   await Promise.all(

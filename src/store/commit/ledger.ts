@@ -22,7 +22,7 @@ import type { BatchAnswer } from './batch-query.ts';
 import { CommitConnection } from './commit-connection.ts';
 import { CommitQueue, Unit } from './queue.ts';
 import { classifyRefusal } from './sqlstate.ts';
-import { bindCheckLive, bindEnded, bindFinished, bindJournal, bindStarted } from './statements.ts';
+import { bindCheckLive, bindEnded, bindFinished, bindJournal, bindStarted, type JournalRow } from './statements.ts';
 import { Write, type WriteContent } from './write.ts';
 
 export interface LedgerOptions {
@@ -407,10 +407,12 @@ class BatchContent {
     if (this.#journaled.length > 0) {
       bindJournal(
         writer,
-        this.#journaled.flatMap(({ executionId, content }) =>
-          content.kind === 'start' || content.kind === 'append'
-            ? content.journal.map((record) => ({ executionId, record }))
-            : [],
+        lastOfEachKey(
+          this.#journaled.flatMap(({ executionId, content }) =>
+            content.kind === 'start' || content.kind === 'append'
+              ? content.journal.map((record) => ({ executionId, record }))
+              : [],
+          ),
         ),
       );
     }
@@ -442,6 +444,17 @@ class BatchContent {
     }
     writer.sync();
   }
+}
+
+/** One statement cannot touch a row twice. Only a result that was not consumed when it was first written comes a second time. */
+function lastOfEachKey(rows: JournalRow[]): JournalRow[] {
+  if (rows.every(({ record }) => record.segment >= 0)) return rows;
+  const last = new Map<string, JournalRow>();
+  for (const row of rows) {
+    const { stepPath, attempt, seq } = row.record;
+    last.set(`${row.executionId} ${stepPath} ${attempt} ${seq}`, row);
+  }
+  return [...last.values()];
 }
 
 /** Stable, so that two writes of one execution keep their order. Mostly they are in order already. */

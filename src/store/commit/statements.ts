@@ -22,7 +22,7 @@ interface FinishedRow {
   batchWaitUs: number;
 }
 
-interface JournalRow {
+export interface JournalRow {
   executionId: string;
   record: JournalRecord;
 }
@@ -99,8 +99,12 @@ export const prepareStatements: string[] = [
   `PREPARE insert_started(${arrayTypes(startedColumns)}, uuid) AS
     INSERT INTO nflow.executions (${names(startedColumns)}, status, takeovers, takeover_order, owner)
     SELECT ${unnests(startedColumns)}, ${statusCodes.running}, 0, 0, $${startedColumns.length + 1} ON CONFLICT (id) DO NOTHING`,
+  // A record is written once, but for a result that no segment had consumed when it was written: it may be consumed after a resume.
   `PREPARE insert_journal(${arrayTypes(journalColumns)}) AS
-    INSERT INTO nflow.journal (${names(journalColumns)}) SELECT ${unnests(journalColumns)} ON CONFLICT DO NOTHING`,
+    INSERT INTO nflow.journal (${names(journalColumns)}) SELECT ${unnests(journalColumns)}
+    ON CONFLICT (execution_id, step_path, attempt, seq) DO UPDATE SET
+      segment = EXCLUDED.segment, segment_time_ms = EXCLUDED.segment_time_ms, write_order = EXCLUDED.write_order
+    WHERE journal.segment < 0`,
   // Only what is not over: an end is written once. A repeat after an unknown outcome finds nothing to do.
   `PREPARE finish(${arrayTypes(finishedColumns)}, uuid) AS
     UPDATE nflow.executions e SET ${finishedColumns
