@@ -1,4 +1,4 @@
-import type { EffectView, ErrorView, ExecutionView, StepView, TimingView } from '../server/execution-view.ts';
+import type { EffectView, ErrorView, ExecutionView, LogView, StepView, TimingView } from '../server/execution-view.ts';
 import { formatPlace } from './error-report.ts';
 import { paintStatus } from './execution-style.ts';
 import type { ServerApi } from './server-api.ts';
@@ -36,7 +36,13 @@ export function formatExecution(execution: ExecutionView): string {
   sections.push(`${colors.bold('Input')}\n${formatValue(execution.input)}`);
   if (error === null) sections.push(`${colors.bold('Output')}\n${formatValue(execution.output)}`);
   else sections.push(`${colors.bold('Error')}\n${formatExecutionError(error)}`);
+  if (execution.logs.length > 0) sections.push(`${colors.bold('Logs')}\n${execution.logs.map(formatLog).join('\n')}`);
   return sections.join('\n\n');
+}
+
+function formatLog({ step, level, time, text }: LogView): string {
+  const paint = level === 'error' ? colors.red : level === 'warn' ? colors.yellow : colors.dim;
+  return `  ${colors.dim(time)} ${paint(level.padEnd(5))} ${colors.dim(`${step}:`)} ${withoutControls(text)}`;
 }
 
 function fieldsOf(execution: ExecutionView): [string, string][] {
@@ -126,5 +132,7 @@ function formatExecutionError(error: ErrorView): string {
     ] as const
   ).flatMap(([name, text]) => (text ? [[name, withoutControls(text)] as [string, string]] : []));
   if (details.length > 0) lines.push(formatFields(details, '  '));
+  const frames = (error.stack ?? '').split('\n').filter((line) => line.startsWith('    at '));
+  lines.push(...frames.map((line) => colors.dim(withoutControls(line))));
   return lines.join('\n');
 }

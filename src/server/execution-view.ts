@@ -32,6 +32,16 @@ export interface ErrorView {
   expected: string | null;
   remedy: string | null;
   retryable: boolean;
+  /** The author's own lines; it is in the history only, never in an answer to a client. */
+  stack: string | null;
+}
+
+export interface LogView {
+  step: string;
+  attempt: number;
+  level: string;
+  time: string;
+  text: string;
 }
 
 export interface EffectView {
@@ -79,6 +89,7 @@ export interface ExecutionView extends Omit<ExecutionSummaryView, 'timing'> {
   error: ErrorView | null;
   timing: TimingView | null;
   steps: StepView[];
+  logs: LogView[];
 }
 
 /** Deeper texts are shown as text: writing JSON recurses. */
@@ -135,6 +146,7 @@ export function executionView(stored: StoredExecution, nodeTypes: ReadonlyMap<st
     error: errorView(parseStored(stored.error), stored.workflow),
     timing,
     steps: stepViews(stored, output, nodeTypes),
+    logs: logViews(parseStored(stored.logs)),
   };
 }
 
@@ -155,7 +167,21 @@ function errorView(error: unknown, workflow: string): ErrorView | null {
     expected: text('expected'),
     remedy: text('remedy'),
     retryable: isErrorCode(code) && errorKinds[code].class === 'retryable',
+    stack: text('stack'),
   };
+}
+
+/** The kernel writes a line as [step, attempt, index, level, time in ms, text]. */
+function logViews(logs: unknown): LogView[] {
+  if (!Array.isArray(logs)) return [];
+  return logs.flatMap((line: unknown): LogView[] => {
+    if (!Array.isArray(line)) return [];
+    const [step, attempt, , level, timeMs, text] = line as unknown[];
+    if (typeof step !== 'string' || typeof level !== 'string' || typeof text !== 'string') return [];
+    if (typeof attempt !== 'number' || typeof timeMs !== 'number' || Number.isNaN(new Date(timeMs).getTime()))
+      return [];
+    return [{ step, attempt, level, time: new Date(timeMs).toISOString(), text }];
+  });
 }
 
 function stepViews(stored: StoredExecution, output: unknown, nodeTypes: ReadonlyMap<string, string>): StepView[] {

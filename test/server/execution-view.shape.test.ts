@@ -77,6 +77,7 @@ test('an ended execution has exactly the documented form', () => {
         effects: [],
       },
     ],
+    logs: [],
   });
 });
 
@@ -102,7 +103,7 @@ test('steps have their own outputs, their effects, and the type of their node', 
   ]);
 });
 
-test('an error has its fields, and no stack', () => {
+test('an error has its fields, and the stack that only the history shows', () => {
   const error = JSON.stringify({
     code: 'node_failed',
     message: 'boom',
@@ -122,7 +123,15 @@ test('an error has its fields, and no stack', () => {
     expected: null,
     remedy: null,
     retryable: false,
+    stack: 'Error: boom\n at x',
   });
+});
+
+test('log lines have step, level, time and text; what is no line is left out', () => {
+  const logs = JSON.stringify([['price', 1, 1, 'warn', 0, 'low'], ['price', 1, 2, 'info', 1e99, 'no time'], 'odd']);
+  assert.deepEqual(executionView(stored({ logs }), types).logs, [
+    { step: 'price', attempt: 1, level: 'warn', time: '1970-01-01T00:00:00.000Z', text: 'low' },
+  ]);
 });
 
 test('texts that are no JSON are shown as they are', () => {
