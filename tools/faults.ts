@@ -21,9 +21,9 @@ const words: Record<string, (value: number) => string> = {
   requests: (value) => `${value} requests`,
   answered: (value) => `${value} answered with 200, each with its succeeded row`,
   broken: (value) => `${value} saw a broken connection`,
-  rows: (value) => `${value} rows, all over, none twice`,
-  interrupted: (value) => `${value} executions were interrupted and went on`,
-  givenUp: (value) => `${value} given up after three takeovers without progress`,
+  rows: (value) => `${value} executions with a row, each over exactly once`,
+  interrupted: (value) => `${value} executions were interrupted, once or more`,
+  givenUp: (value) => `${value} given up as crashed, after three gateways had died with them without progress`,
   recorded: (value) => `${value} effects had their record at a kill, none of them was performed again`,
   repeated: (value) => `${value} repeats of effects without a record, each under the same key`,
   waitingRuns: (value) => `${value} waiting runs went on`,
@@ -31,7 +31,7 @@ const words: Record<string, (value: number) => string> = {
   succeeded: (value) => `${value} succeeded`,
   refused: (value) => `${value} refused with 503 and Retry-After`,
   timedOut: (value) => `${value} timed out, and are recorded so`,
-  recoveredMs: (value) => `answered again ${value} ms after PostgreSQL was back`,
+  recoveredMs: (value) => `20 answered with 200 within ${value} ms of PostgreSQL being back`,
   takenOver: (value) => `${value} executions taken over`,
 };
 

@@ -92,8 +92,9 @@ export class RunnerDispatcher implements Dispatcher {
   }
 
   start(start: RunStart, listener: RunListener): RunHandle {
-    const runner = start.quarantine ? this.#quarantine() : this.#leastLoaded();
-    if (runner.predictedWaitMs > this.#options.vmPool.acquireTimeoutMs && !start.quarantine) {
+    const inQuarantine = start.care === 'quarantine';
+    const runner = inQuarantine ? this.#quarantine() : this.#leastLoaded();
+    if (runner.predictedWaitMs > this.#options.vmPool.acquireTimeoutMs && !inQuarantine) {
       this.#exhaustedTotal++;
       queueMicrotask(() => listener.onLoss({ kind: 'pool_exhausted' }));
       return forgottenRun;
@@ -253,7 +254,7 @@ export class RunnerDispatcher implements Dispatcher {
       this.#replace(runner, how);
     }
     if (runner.killReason !== null && runner.killReason !== 'closing') this.#killedTotal++;
-    for (const run of runs) run.listener.onLoss(lossAtDeath(runner, run.token === announced));
+    for (const run of runs) run.listener.onLoss(lossAtDeath(run, announced));
     this.#reportRunners();
   }
 
@@ -313,11 +314,15 @@ function lossOf(reason: number): RunLoss {
 }
 
 /** What a run ends with when its runner died, by who killed it and whether it was the one being executed. */
-function lossAtDeath(runner: RunnerProcess, wasAnnounced: boolean): RunLoss {
+function lossAtDeath(run: DispatchedRun, announced: number): RunLoss {
+  const { runner } = run;
   if (runner.quarantine && runner.killReason === null) {
     return { kind: 'crashed', reason: 'it ended the process that runs VMs, twice; the second time alone in it' };
   }
-  if (!wasAnnounced) return { kind: 'lost' };
+  // A negative announcement names no run: any that was on its way may have been the one.
+  if (announced < 0 && run.unanswered > 0 && runner.killReason !== 'closing')
+    return { kind: 'suspect', care: 'careful' };
+  if (run.token !== announced) return { kind: 'lost' };
   const reason: KillReason | null = runner.killReason;
   switch (reason) {
     case 'timeout':
@@ -328,7 +333,7 @@ function lossAtDeath(runner: RunnerProcess, wasAnnounced: boolean): RunLoss {
     case 'closing':
       return { kind: 'lost' };
     default:
-      return { kind: 'suspect' };
+      return { kind: 'suspect', care: 'quarantine' };
   }
 }
 

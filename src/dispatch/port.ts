@@ -32,9 +32,16 @@ export interface RunStart {
   resume: ResumePoint | null;
   /** Wall clock (ms, `performance.now()` of the gateway) after which the run is stopped, in the middle of a segment too. */
   deadlineMs: number;
-  /** True to run it alone in a runner of its own: it was announced by a runner that died. */
-  quarantine: boolean;
+  care: Care;
 }
+
+/**
+ * How a run is treated that may have ended a runner:
+ *   none         it has not
+ *   careful      it was one of several: it runs beside others, and is announced alone before each segment
+ *   quarantine   it was the one announced: it runs alone in a runner of its own
+ */
+export type Care = 'none' | 'careful' | 'quarantine';
 
 export interface IssuedEffect {
   stepPath: string;
@@ -91,8 +98,8 @@ export type RunLoss =
   | { kind: 'lost' }
   /** Its segment was stopped although it had hardly any CPU time: run it again. */
   | { kind: 'interrupted' }
-  /** The runner died while it executed this run: resume once in quarantine. */
-  | { kind: 'suspect' }
+  /** The runner died while it executed this run, or (not alone) one of several that it is one of: resume it with that care. */
+  | { kind: 'suspect'; care: 'careful' | 'quarantine' }
   /** It was stopped at its wall or CPU limit. */
   | { kind: 'timed_out'; limit: 'timeout' | 'max_execution_seconds' }
   /** It exceeded the memory of its VM, or killed a quarantine runner too. */

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { packDelivery, packStart } from '../protocol/crossing.ts';
-import { type Frame, FrameReader, FrameWriter, frameType } from '../protocol/frames.ts';
+import { type Frame, FrameReader, FrameWriter, frameType, startFlag } from '../protocol/frames.ts';
 import { type RunnerSettings, runnerAnnounceFd, runnerSocketFd } from '../protocol/runner-settings.ts';
 import { Announcement } from './announcement.ts';
 import type { ProgramRef, RunListener, RunStart } from './port.ts';
@@ -24,7 +24,7 @@ export interface RunnerEvents {
 }
 
 /** Why the gateway killed a runner: what its announced run ends with. */
-export type KillReason = 'timeout' | 'max_execution_seconds' | 'memory' | 'dropped' | 'protocol' | 'closing';
+export type KillReason = 'timeout' | 'max_execution_seconds' | 'memory' | 'stuck' | 'dropped' | 'protocol' | 'closing';
 
 const entryPoint = fileURLToPath(
   new URL(`../runner/main${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url),
@@ -123,7 +123,16 @@ export class RunnerProcess {
     const packed = packStart(token, version, timeMs, executionId, seed, inputJson, resumeJson, body !== null);
     const remainingMs = Math.max(1, Math.min(start.deadlineMs - nowMs, 0x7fffffff));
     this.#count(run);
-    this.#write(frameType.start, 0, token, start.program.id, remainingMs, 0, body === null ? [packed] : [packed, body]);
+    const flags = start.care === 'careful' ? startFlag.careful : 0;
+    this.#write(
+      frameType.start,
+      flags,
+      token,
+      start.program.id,
+      remainingMs,
+      0,
+      body === null ? [packed] : [packed, body],
+    );
   }
 
   deliver(run: DispatchedRun, stepPath: string, seq: number, ok: boolean, json: string, timeMs: number): void {

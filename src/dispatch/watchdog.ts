@@ -45,6 +45,11 @@ export class Watchdog {
       watch.sinceCpuMs = readThreadCpuMs(runner.pid) ?? 0;
       return;
     }
+    if (token < 0) {
+      // Programs that are known to be quick, and have made no progress for that long.
+      if (nowMs - watch.sinceMs > graceMs) runner.kill('stuck');
+      return;
+    }
     const run = runner.runs.get(token);
     if (run === undefined) {
       // The gateway gave the run up (its time was over, its client left) and the runner is still in it.

@@ -1,4 +1,4 @@
-import type { Dispatcher, RunHandle, RunListener, RunLoss, RunOutcome, Segment } from '../dispatch/port.ts';
+import type { Care, Dispatcher, RunHandle, RunListener, RunLoss, RunOutcome, Segment } from '../dispatch/port.ts';
 import type { EffectResult, Effects } from '../effects/port.ts';
 import { NflowError } from '../errors.ts';
 import type { TracedEffect } from '../protocol/trace.ts';
@@ -51,13 +51,13 @@ export interface ExecutionStart {
  */
 type Phase = 'running' | 'settling' | 'committing' | 'over';
 
-/** Dispatches in a row that may be lost without any progress before the execution is given up. */
-const fruitlessDispatchesMax = 5;
+/** Dispatches in a row that may be lost without any progress before the next one waits. */
+const promptDispatchesMax = 5;
 /** A result that was delivered to a segment which does not end is written after this long. */
 const writeAfterMs = 50;
 /** The end of an execution whose time is over still gets this long to be committed. */
 const commitGraceMs = 5000;
-/** A run that found every VM busy, and may not be refused any more, is dispatched again after this long. */
+/** A run that found every VM busy, and may not be refused any more, or that was lost again and again, is dispatched after this long. */
 const retryDispatchMs = 200;
 
 /**
@@ -93,7 +93,7 @@ export class Execution implements RunListener {
   #lastWrite: Promise<void> | null = null;
   #unwrittenSinceMs = 0;
   #clientLeft = false;
-  #quarantined = false;
+  #care: Care = 'none';
   #fruitless = 0;
   #progress = -1;
   #dispatchAtMs = 0;
@@ -124,7 +124,7 @@ export class Execution implements RunListener {
   }
 
   begin(): void {
-    this.#dispatch(false);
+    this.#dispatch('none');
   }
 
   /** Ends it before it was dispatched, as the engine judged. */
@@ -134,11 +134,11 @@ export class Execution implements RunListener {
 
   // ---- dispatch and replay ------------------------------------------------------------------------------------------------------
 
-  #dispatch(quarantine: boolean): void {
+  #dispatch(care: Care): void {
     const { workflow, inputJson, body, seed, startedAtMs, deadlineMs } = this.#start;
     const replay = this.#journal?.beginReplay() ?? null;
     const timeMs = replay?.timeMs ?? startedAtMs;
-    this.#quarantined = quarantine;
+    this.#care = care;
     this.#dispatchAtMs = 0;
     this.#issued = [];
     this.#postponed = [];
@@ -156,22 +156,26 @@ export class Execution implements RunListener {
         timeMs,
         resume: replay?.resume ?? null,
         deadlineMs,
-        quarantine,
+        care,
       },
       this,
     );
   }
 
-  /** Its VM is gone: goes on from the journal, unless that leads nowhere. */
-  #dispatchAgain(quarantine: boolean): void {
+  /**
+   * Its VM is gone: goes on from the journal. That may be the fault of others, any number of times, so it is not given up; but after
+   * a few fruitless times it waits in between, and its own timeout ends it.
+   */
+  #dispatchAgain(care: Care): void {
     const progress = (this.#journal?.segment ?? 0) + (this.#journal?.steps.length ?? 0);
     this.#fruitless = progress === this.#progress ? this.#fruitless + 1 : 1;
     this.#progress = progress;
-    if (this.#fruitless > fruitlessDispatchesMax) {
-      this.#crash(`its VM was lost ${fruitlessDispatchesMax} times in a row before it made any progress`);
+    if (this.#fruitless <= promptDispatchesMax) {
+      this.#dispatch(care);
       return;
     }
-    this.#dispatch(quarantine);
+    this.#care = care;
+    this.#dispatchAtMs = performance.now() + retryDispatchMs;
   }
 
   // ---- what the dispatcher tells ------------------------------------------------------------------------------------------------
@@ -233,15 +237,16 @@ export class Execution implements RunListener {
     this.#handle = null;
     switch (loss.kind) {
       case 'lost':
-        this.#dispatchAgain(this.#quarantined);
+        this.#dispatchAgain(this.#care);
         break;
       case 'interrupted':
         // Not its fault, however often: its own timeout bounds it.
-        this.#dispatch(this.#quarantined);
+        this.#dispatch(this.#care);
         break;
       case 'suspect':
-        if (this.#quarantined) this.#crash('it ended the process that runs VMs, twice; the second time alone in it');
-        else this.#dispatchAgain(true);
+        if (this.#care === 'quarantine')
+          this.#crash('it ended the process that runs VMs, twice; the second time alone in it');
+        else this.#dispatchAgain(loss.care);
         break;
       case 'timed_out':
         this.#timeOut(loss.limit);
@@ -709,7 +714,7 @@ export class Execution implements RunListener {
       for (const effect of this.#postponed.splice(0)) this.#leave(effect);
     }
     if (this.#phase !== 'running') return;
-    if (this.#dispatchAtMs !== 0 && nowMs >= this.#dispatchAtMs) this.#dispatchAgain(false);
+    if (this.#dispatchAtMs !== 0 && nowMs >= this.#dispatchAtMs) this.#dispatch(this.#care);
     if (this.#hasRow && this.#unwrittenSinceMs !== 0 && nowMs - this.#unwrittenSinceMs > writeAfterMs) this.#write();
   }
 

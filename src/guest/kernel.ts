@@ -110,6 +110,8 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
     /** When the last step ended. */
     elapsedUs: number;
     answer: string | null;
+    /** In `runs`: a run that ends in its first segment never is, since a map that grows and shrinks by one costs as much as a node. */
+    isKept: boolean;
   }
 
   let program: Program;
@@ -782,7 +784,7 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
       trace +
       logs +
       effects;
-    runs.delete(run.id);
+    if (run.isKept) runs.delete(run.id);
   };
 
   const endRun = (run: Run, httpStatus: number, headersJson: string, outputJson: string): void => {
@@ -992,6 +994,10 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
       );
       return run.answer as unknown as string;
     }
+    if (!run.isKept) {
+      run.isKept = true;
+      runs.set(run.id, run);
+    }
     let finished = '';
     if (run.reported < run.traceEntries.length) {
       const entries: string[] = [];
@@ -1087,8 +1093,8 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
         originUs: clockUs(),
         elapsedUs: 0,
         answer: null,
+        isKept: false,
       };
-      runs.set(id, run);
       current = run;
       currentTimeMs = Number(head[2]);
       let first: CompiledNode | null = compiled.get(program.start) as CompiledNode;

@@ -25,6 +25,8 @@ export const frameType = {
   pool: 21,
 } as const;
 
+/** `flags` of a start frame: announce each of its segments alone, whatever its program is known for. */
+export const startFlag = { careful: 1 } as const;
 /** `flags` of an end frame. */
 export const endFlag = { failed: 1 } as const;
 /** `a` of a loss frame: why the runner gave the run up. */

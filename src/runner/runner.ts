@@ -1,6 +1,6 @@
 import { writeSync } from 'node:fs';
 import type { Socket } from 'node:net';
-import { endFlag, type Frame, FrameReader, FrameWriter, frameType, lossReason } from '../protocol/frames.ts';
+import { endFlag, type Frame, FrameReader, FrameWriter, frameType, lossReason, startFlag } from '../protocol/frames.ts';
 import { type RunnerSettings, runnerAnnounceFd } from '../protocol/runner-settings.ts';
 import { noTimeout, SegmentInterrupted, type Vm } from './vm.ts';
 import { VmPool } from './vm-pool.ts';
@@ -17,6 +17,10 @@ interface HostedRun {
   program: HostedProgram;
   /** `performance.now()` of this process at which its wall time is over. */
   deadlineMs: number;
+  /** One of several that may have ended a runner: treated as if its program were unknown. */
+  careful: boolean;
+  /** Known by its token: from its first segment that did not end it. */
+  isWaiting: boolean;
 }
 
 /** Answers are sent on while a long batch is still being worked on, so that the gateway is not idle meanwhile. */
@@ -24,9 +28,10 @@ const flushAfterMs = 0.3;
 /** A program that takes longer to compile than this is given up. */
 const loadTimeoutMs = 5000;
 /**
- * The isolate's own timer costs about a third of a short segment (2.4 us, and a second thread that wakes up). A program that was
- * quick so often in a row does without: should it loop all the same, the watchdog ends this runner, and the other runs go on
- * elsewhere. One slow segment arms the timer again.
+ * The isolate's own timer costs about a third of a short segment (2.4 us, and a second thread that wakes up), and so does announcing
+ * it (a system call). A program that was quick so often in a row does without both: only that such programs are being executed is
+ * announced. Should one loop or crash all the same, the watchdog ends this runner, and the runs that were on their way to it are
+ * dispatched again as careful ones, which tells who it was. One slow segment makes a program unknown again.
  */
 const quickSegmentsMin = 500;
 const quickMs = 2;
@@ -49,6 +54,8 @@ export class Runner {
   #batchStartMs = 0;
   #batchCpuMs = 0;
   #flushedMs = 0;
+  /** Counts announcements of "programs that are known to be quick"; they are negative, and change while there is progress. */
+  #quickStretches = 0;
   #reportedStats = '';
 
   constructor(socket: Socket) {
@@ -76,6 +83,11 @@ export class Runner {
     writeSync(runnerAnnounceFd, this.#announcement, 0, 8, 0);
   }
 
+  #announceSegment(token: number, program: HostedProgram, careful: boolean): void {
+    if (careful || program.quickSegments < quickSegmentsMin) this.#announce(token);
+    else if ((this.#announcement[0] as number) >= 0) this.#announce(-++this.#quickStretches);
+  }
+
   #handle(frame: Frame): void {
     switch (frame.type) {
       case frameType.start:
@@ -101,6 +113,7 @@ export class Runner {
     if (nowMs - this.#flushedMs > flushAfterMs) {
       this.#flush();
       this.#flushedMs = nowMs;
+      if ((this.#announcement[0] as number) < 0) this.#announce(-++this.#quickStretches);
     }
   }
 
@@ -133,7 +146,8 @@ export class Runner {
     if (program === undefined) throw new RangeError(`program ${frame.a} was never sent`);
     let vm: Vm | null;
     let loadError = nothing;
-    this.#announce(token);
+    const careful = (frame.flags & startFlag.careful) !== 0;
+    this.#announceSegment(token, program, careful);
     try {
       vm = pool.acquire(frame.a, (unbound) => {
         loadError = unbound.load(program.text, loadTimeoutMs);
@@ -149,10 +163,8 @@ export class Runner {
       this.#sendLoss(token, lossReason.poolExhausted);
       return;
     }
-    const run: HostedRun = { vm, program, deadlineMs: beganMs + frame.b };
-    vm.runs.add(token);
+    const run: HostedRun = { vm, program, deadlineMs: beganMs + frame.b, careful, isWaiting: false };
     vm.runsStarted++;
-    this.#runs.set(token, run);
     const acquiredMs = performance.now();
     this.#execute(token, run, acquiredMs - beganMs, (timeoutMs) => vm.start(frame.wholeText(), timeoutMs));
   }
@@ -160,7 +172,7 @@ export class Runner {
   #deliver(frame: Frame): void {
     const run = this.#runs.get(frame.run);
     if (run === undefined) return;
-    this.#announce(frame.run);
+    this.#announceSegment(frame.run, run.program, run.careful);
     this.#execute(frame.run, run, 0, (timeoutMs) => run.vm.deliver(frame.wholeText(), timeoutMs));
   }
 
@@ -175,7 +187,7 @@ export class Runner {
     const { program } = run;
     let answer: string;
     try {
-      answer = segment(program.quickSegments < quickSegmentsMin ? timeoutMs : noTimeout);
+      answer = segment(run.careful || program.quickSegments < quickSegmentsMin ? timeoutMs : noTimeout);
     } catch (error) {
       if (!(error instanceof SegmentInterrupted)) throw error;
       const used = process.threadCpuUsage();
@@ -202,9 +214,10 @@ export class Runner {
   #lose(token: number, vm: Vm, reason: number): void {
     for (const other of vm.runs) {
       this.#runs.delete(other);
-      this.#sendLoss(other, other === token ? reason : lossReason.lost);
+      if (other !== token) this.#sendLoss(other, lossReason.lost);
     }
     vm.runs.clear();
+    this.#sendLoss(token, reason);
     (this.#pool as VmPool).discard(vm);
   }
 
@@ -248,6 +261,7 @@ export class Runner {
         break;
       }
       case 'S':
+        this.#keepRun(token, run);
         this.#writer.write(frameType.segment, 0, token, 0, durationUs, acquireUs, [
           take(sizes[1] as number),
           take(sizes[2] as number),
@@ -274,7 +288,15 @@ export class Runner {
     ]);
   }
 
+  #keepRun(token: number, run: HostedRun): void {
+    if (run.isWaiting) return;
+    run.isWaiting = true;
+    this.#runs.set(token, run);
+    run.vm.runs.add(token);
+  }
+
   #forgetRun(token: number, run: HostedRun): void {
+    if (!run.isWaiting) return;
     this.#runs.delete(token);
     run.vm.runs.delete(token);
   }

@@ -79,7 +79,8 @@ export class CrashJudge {
   #assertAnswers(outcomes: readonly Outcome[], rows: Map<string, ExecutionRow>): void {
     for (const outcome of outcomes) {
       assert.notEqual(outcome.kind, 'silent', `${outcome.run} was never answered, and its connection stayed open`);
-      if (!isAnswered(outcome) || outcome.status !== 200) continue;
+      if (!isAnswered(outcome)) continue;
+      assert.equal(outcome.status, 200, `${outcome.run}: ${outcome.body}`);
       const row = rows.get(outcome.executionId ?? '');
       assert.ok(row !== undefined, `${outcome.run} was answered with 200 and has no row`);
       assert.equal(row.status, 'succeeded', `${outcome.run} was answered with 200`);
@@ -88,14 +89,14 @@ export class CrashJudge {
     }
   }
 
-  /** Every row is over, and one that was over at a kill is as it was then. */
+  /** Every row is over, and one that was over at a kill is as it was then. None is given up before three gateways died with it. */
   #assertTerminalOnce(rows: Map<string, ExecutionRow>): void {
     for (const row of rows.values()) {
-      const wasGivenUp = row.status === 'crashed' && (row.error ?? '').includes('servers in a row');
-      assert.ok(
-        row.status === 'succeeded' || wasGivenUp,
-        `${row.run} (${row.id}) ended as ${row.status}: ${row.error}`,
-      );
+      if (row.status === 'succeeded') continue;
+      const ended = `${row.run} (${row.id}) ended as ${row.status}: ${row.error}`;
+      assert.equal(row.status, 'crashed', ended);
+      assert.match(row.error ?? '', /servers in a row/, ended);
+      assert.ok(this.#interruptionsOf(row.id) >= 3, `${ended}, interrupted ${this.#interruptionsOf(row.id)} times`);
     }
     for (const { database } of this.#deaths) {
       for (const before of database.executions) {
@@ -105,6 +106,11 @@ export class CrashJudge {
         assert.deepEqual(after, before, `${before.run} ended twice`);
       }
     }
+  }
+
+  #interruptionsOf(id: string): number {
+    const isRunning = (row: ExecutionRow): boolean => row.id === id && row.status === 'running';
+    return this.#deaths.filter(({ database }) => database.executions.some(isRunning)).length;
   }
 
   /** Nothing arrives at the target any more whose result was in the journal when the gateway died. */
@@ -163,7 +169,7 @@ export class CrashJudge {
     return {
       kills: this.#deaths.length,
       runs: outcomes.length,
-      answered: outcomes.filter((outcome) => isAnswered(outcome) && outcome.status === 200).length,
+      answered: outcomes.filter(isAnswered).length,
       broken: outcomes.filter(({ kind }) => kind === 'broken').length,
       rows: executions.length,
       interrupted: interrupted.size,
