@@ -185,6 +185,9 @@ export class RunnerDispatcher implements Dispatcher {
         runner.isReady = true;
         this.#resolveReady();
         return;
+      case frameType.mark:
+        runner.onMark();
+        return;
       case frameType.pool:
         runner.pool.size = frame.a;
         runner.pool.inUse = frame.b;

@@ -16,6 +16,8 @@ export const frameType = {
   start: 3,
   deliver: 4,
   drop: 5,
+  // both ways: the gateway ends a write with it, the runner sends it back when it has come that far
+  mark: 6,
   // runner → gateway
   ready: 16,
   segment: 17,

@@ -99,6 +99,9 @@ export class Runner {
       case frameType.drop:
         this.#drop(frame.run);
         break;
+      case frameType.mark:
+        this.#writer.write(frameType.mark, 0, 0, 0, 0, 0, []);
+        break;
       case frameType.program:
         if (frame.flags === 1) this.#forgetProgram(frame.a);
         else this.#programs.set(frame.a, { text: frame.text(0), quickSegments: 0 });
