@@ -18,7 +18,7 @@ export function formatReport({ machine, rows, wrk }: BenchReport): string {
     head: ['', 'per second', 'mean', 'p50', 'p99', 'errors', 'of floor', 'memory', 'bar', 'wanted', ''].map((text) =>
       pc.bold(text),
     ),
-    style: { head: [], border: ['gray'], compact: true },
+    style: { head: [], border: [], compact: true },
     colAligns: ['left', 'right', 'right', 'right', 'right', 'right', 'right', 'right', 'left', 'left', 'left'],
   });
   for (const row of rows) table.push(cellsOf(row));

@@ -15,13 +15,13 @@ export interface Response {
 export class ResponseReader {
   #pending: Buffer | null = null;
 
-  /** The answer, once it is whole; null when more must come. Throws RangeError on what cannot be read. */
+  /** The answer, once it is whole, as a view of the chunk, which may be used again after the call; null when more must come. Throws RangeError on what cannot be read. */
   push(chunk: Buffer): Response | null {
     const bytes = this.#pending === null ? chunk : Buffer.concat([this.#pending, chunk]);
     const at = bytes.indexOf(headEnd);
     if (at === -1) {
       if (bytes.length > headSizeMax) throw new RangeError(`no end of the head within ${headSizeMax} bytes`);
-      this.#pending = bytes;
+      this.#pending = Buffer.from(bytes);
       return null;
     }
     const head = bytes.toString('latin1', 0, at);
@@ -31,7 +31,7 @@ export class ResponseReader {
     const bodyAt = at + headEnd.length;
     const length = bodyLength(head, status);
     if (bytes.length < bodyAt + length) {
-      this.#pending = bytes;
+      this.#pending = Buffer.from(bytes);
       return null;
     }
     if (bytes.length > bodyAt + length)

@@ -35,7 +35,8 @@ const entryPoint = fileURLToPath(
  * meanwhile is collected here into one write. Each write wakes the runner and costs as much as the rest of a request: batches of two
  * or three took a sixth of the gateway's time.
  */
-const writesOnTheWayMax = 2;
+const writesOnTheWayMax = 12;
+const earlyFlushBytes = 1500;
 /** Smoothing of the learned time of a segment. */
 const learningRate = 0.1;
 
@@ -209,7 +210,8 @@ export class RunnerProcess {
     parts: (string | Uint8Array)[],
   ): void {
     this.#writer.write(type, flags, run, a, b, timeMs, parts);
-    this.#scheduleFlush();
+    if (this.#writer.pendingBytes >= earlyFlushBytes && this.#writesOnTheWay < writesOnTheWayMax) this.#flush();
+    else this.#scheduleFlush();
   }
 
   #scheduleFlush(): void {
