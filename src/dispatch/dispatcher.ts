@@ -27,8 +27,8 @@ export interface DispatcherOptions {
   log: { warn(message: string): void };
 }
 
-/** A runner that dies sooner than this after its start is started again with a growing delay. */
-const shortLifeMs = 2000;
+/** Runners that end before they were ready, in a row, before the next one is started with a growing delay: something is broken. */
+const failedStartsMax = 5;
 const restartDelayMaxMs = 5000;
 
 /** Starts the runners and waits until the first of them is ready. */
@@ -56,7 +56,7 @@ export class RunnerDispatcher implements Dispatcher {
   #resolveReady: () => void = () => {};
   #lastToken = 0;
   #closing = false;
-  #shortLives = 0;
+  #failedStarts = 0;
   #restartsTotal = 0;
   #killedTotal = 0;
   #exhaustedTotal = 0;
@@ -263,21 +263,31 @@ export class RunnerDispatcher implements Dispatcher {
 
   #replace(runner: RunnerProcess, how: string): void {
     this.#restartsTotal++;
-    this.#shortLives = performance.now() - runner.startedMs < shortLifeMs ? this.#shortLives + 1 : 0;
+    this.#failedStarts = runner.isReady ? 0 : this.#failedStarts + 1;
     const why =
       runner.killReason === null
         ? `${how}${runner.lastWords === '' ? '' : `, "${runner.lastWords.slice(0, 200)}"`}`
         : `stopped by the watchdog: ${runner.killReason}`;
     this.#options.log.warn(`runner ${runner.pid} ended (${why}); starting another`);
-    const at = this.#fast.indexOf(runner);
-    if (this.#shortLives < 5) {
-      this.#fast[at] = this.#spawn(false);
+    if (this.#failedStarts < failedStartsMax) {
+      this.#succeed(runner);
       return;
     }
-    const delayMs = Math.min(restartDelayMaxMs, 50 * 2 ** (this.#shortLives - 5));
-    setTimeout(() => {
-      if (!this.#closing) this.#fast[at] = this.#spawn(false);
-    }, delayMs);
+    const delayMs = Math.min(restartDelayMaxMs, 50 * 2 ** (this.#failedStarts - failedStartsMax));
+    setTimeout(() => this.#succeed(runner), delayMs);
+  }
+
+  /** Starts a runner in the place of one that ended; it takes what was dispatched to that place meanwhile. */
+  #succeed(ended: RunnerProcess): void {
+    if (this.#closing) return;
+    const runner = this.#spawn(false);
+    this.#fast[this.#fast.indexOf(ended)] = runner;
+    for (const run of ended.runs.values()) {
+      run.runner = runner;
+      run.unanswered = 0;
+      runner.start(run, performance.now());
+    }
+    ended.runs.clear();
   }
 }
 

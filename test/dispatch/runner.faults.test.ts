@@ -190,3 +190,15 @@ test('a workflow that was quick a thousand times and then loops is still ended, 
   assert.equal((await call(false)).status, 200);
   await assertAllSucceed(waiting);
 });
+
+test('runs that come in while runners cannot even start wait for one that does', { timeout: 60_000 }, async () => {
+  const workflow = activate(codeProgram('return { ok: true };'), { durability: 'ephemeral' });
+  // More often than runners are started again at once.
+  for (let i = 0; i < 7; i++) {
+    const { restartsTotal } = dispatcher.stats();
+    while (dispatcher.pids.length === 0) await sleep(2);
+    for (const pid of dispatcher.pids) process.kill(pid, 'SIGKILL');
+    while (dispatcher.stats().restartsTotal === restartsTotal) await sleep(2);
+  }
+  assert.equal((await execute(workflow)).status, 200);
+});
