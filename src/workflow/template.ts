@@ -17,7 +17,7 @@ export interface TemplateContext {
 const attemptsMax = 100;
 
 /** What stands for a template with a finding: it is never run. */
-const placeholder: Template = { kind: 'literal', json: 'null' };
+const unreadable: Template = { kind: 'literal', json: 'null' };
 
 /** Takes a value with `{{ … }}` apart. A string that is exactly one `{{ … }}` keeps the type of its expression. */
 export function compileTemplate(value: JsonValue, pointer: string, context: TemplateContext): Template {
@@ -56,7 +56,7 @@ function compileText(text: string, pointer: string, context: TemplateContext): T
     const found = findExpression(text, open, pointer, context);
     if (!found.ok) {
       for (const problem of found.problems) context.report({ ...problem, pointer, at: { index: problem.index } });
-      if (found.end === null) return placeholder;
+      if (found.end === null) return unreadable;
       at = found.end;
       continue;
     }
