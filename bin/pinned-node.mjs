@@ -102,8 +102,11 @@ function explainSpawnFailure(binary, error) {
  *
  * With `lifeline` the child gets an IPC channel. The kernel closes it when this process ends, even by SIGKILL, and the child
  * takes that as its order to stop: signals cannot be forwarded from the grave.
+ *
+ * `compileCache` is the folder in which Node keeps compiled modules, for the child and those that it starts. One that the
+ * environment names goes before it, and one that cannot be written is done without.
  */
-export function runNode(nodeArguments, { lifeline = false } = {}) {
+export function runNode(nodeArguments, { lifeline = false, compileCache = null } = {}) {
   assertLauncherNode();
   let binary;
   try {
@@ -112,12 +115,13 @@ export function runNode(nodeArguments, { lifeline = false } = {}) {
     console.error(`nflow: ${error.message}`);
     process.exit(exitUsage);
   }
-  launch(binary, nodeArguments, lifeline);
+  launch(binary, nodeArguments, lifeline, compileCache);
 }
 
-function launch(binary, nodeArguments, lifeline) {
+function launch(binary, nodeArguments, lifeline, compileCache) {
   const stdio = lifeline ? ['inherit', 'inherit', 'inherit', 'ipc'] : 'inherit';
-  const child = spawn(binary, nodeArguments, { stdio });
+  const env = compileCache === null ? process.env : { NODE_COMPILE_CACHE: compileCache, ...process.env };
+  const child = spawn(binary, nodeArguments, { stdio, env });
   const forward = (signal) => child.kill(signal);
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
   for (const signal of signals) process.on(signal, forward);
@@ -126,7 +130,7 @@ function launch(binary, nodeArguments, lifeline) {
     if (child.pid !== undefined) return;
     for (const signal of signals) process.off(signal, forward);
     if (binary !== process.execPath && majorOf(process.versions.node) >= majorNeeded) {
-      launch(process.execPath, nodeArguments, lifeline);
+      launch(process.execPath, nodeArguments, lifeline, compileCache);
       return;
     }
     console.error(explainSpawnFailure(binary, error));

@@ -69,6 +69,8 @@ export interface ErrorDetails extends ErrorPlace {
   got?: string;
   expected?: string;
   remedy?: string;
+  /** When the same may be tried again; else, for retryable errors, in a second. */
+  retryAfterMs?: number;
   /** Overrides the table's HTTP status: only for `workflow_failed`. */
   status?: number;
   cause?: unknown;

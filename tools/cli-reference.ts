@@ -19,8 +19,9 @@ In the repository the command is \`npx nflow\`; installed globally it is \`nflow
 | 129, 130, 143 | stopped at once by a second SIGHUP, SIGINT or SIGTERM |
 
 Errors go to stderr with a code. Colours are left out when the output is not a terminal, and with \`NO_COLOR\`.
-Commands that talk to a server find it by \`--server\`, else \`NFLOW_SERVER\`, else \`http://127.0.0.1:8080\`, and send the token in
-\`NFLOW_TOKEN\`.
+Commands that talk to a server find it by \`--server\`, else \`NFLOW_SERVER\`, else \`http://127.0.0.1:8080\`. They send the token in
+\`NFLOW_TOKEN\`, else, to a server on this machine, the admin token of the data folder that \`--data\` names. Reading needs none on a server
+that only this machine can reach; writing always does.
 `;
 
 /** The page as Markdown. */

@@ -42,6 +42,10 @@ export const layers: Readonly<Record<string, Layer>> = {
   'dispatch-port': { paths: ['src/dispatch/port.ts'], mayImport: ['errors', 'protocol'] },
   'effects-port': { paths: ['src/effects/port.ts'], mayImport: ['errors', 'protocol'] },
   'engine-port': { paths: ['src/engine/port.ts'], mayImport: ['errors', 'protocol', 'compiled', ...ports] },
+  'registry-port': {
+    paths: ['src/registry/port.ts'],
+    mayImport: ['errors', 'protocol', 'config', 'compiled', 'workflow', ...ports, 'engine-port'],
+  },
   store: {
     paths: ['src/store/'],
     mayImport: ['errors', 'protocol', 'config', 'compiled', 'observe', 'store-port'],
@@ -62,12 +66,33 @@ export const layers: Readonly<Record<string, Layer>> = {
   },
   registry: {
     paths: ['src/registry/'],
-    mayImport: ['errors', 'protocol', 'config', 'compiled', 'workflow', 'store-port', 'dispatch-port', 'engine-port'],
+    mayImport: [
+      'errors',
+      'protocol',
+      'config',
+      'compiled',
+      'workflow',
+      'store-port',
+      'dispatch-port',
+      'engine-port',
+      'registry-port',
+    ],
   },
   server: {
     paths: ['src/server/'],
-    mayImport: ['errors', 'protocol', 'config', 'compiled', 'workflow', 'observe', ...ports, 'engine-port', 'engine'],
-    packages: ['fastify', 'find-my-way', 'zod'],
+    mayImport: [
+      'errors',
+      'protocol',
+      'config',
+      'compiled',
+      'workflow',
+      'observe',
+      ...ports,
+      'engine-port',
+      'registry-port',
+      'engine',
+    ],
+    packages: ['@fastify/swagger', 'fastify', 'fastify-type-provider-zod', 'find-my-way', 'zod'],
   },
   supervisor: {
     paths: ['src/supervisor/'],

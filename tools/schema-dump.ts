@@ -6,8 +6,8 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { parseDsn } from '../src/config/dsn.ts';
 import { connect } from '../src/store/connect.ts';
-import { parseDsn } from '../src/store/dsn.ts';
 import { startEmbeddedPostgres } from '../src/store/embedded/server.ts';
 import { migrate } from '../src/store/migrate.ts';
 import { describeSchema } from '../src/store/schema-catalog.ts';

@@ -29,8 +29,35 @@ export const bars: Readonly<Record<string, Bar>> = {
   },
   'http.ephemeralOneClient': { must: 'p50 < 0.6 ms', want: null, isReached: ({ p50Ms }) => p50Ms < 0.6 },
   'http.durableOneClient': { must: 'p50 < 2 ms', want: null, isReached: ({ p50Ms }) => p50Ms < 2 },
+  'start.cold': { must: 'p50 < 15 s', want: '< 1 s', isReached: ({ p50Ms }) => p50Ms < 15_000 },
+  'start.warm': { must: 'p50 < 3 s', want: '< 1 s', isReached: ({ p50Ms }) => p50Ms < 3_000 },
+  'start.10000workflows': { must: 'p50 < 10 s', want: null, isReached: ({ p50Ms }) => p50Ms < 10_000 },
+  'route.10000workflows': {
+    must: '< 1.2x the cost with 10',
+    want: null,
+    isReached: ({ ratioToFloor }) => (ratioToFloor ?? 0) > 1 / 1.2,
+  },
+  'cold.firstAnswer': { must: 'p50 < 30 ms', want: null, isReached: ({ p50Ms }) => p50Ms < 30 },
+  'cold.firstAnswerWithUrl': { must: 'p50 < 60 ms', want: null, isReached: ({ p50Ms }) => p50Ms < 60 },
+  'lanes.lightBesideHeavy': {
+    must: 'p99 < 4x lanes.lightAlone',
+    want: '< 2x',
+    isReached: ({ ratioToFloor }) => (ratioToFloor ?? 0) > 1 / 4,
+  },
+  'waiting.200over50': { must: 'p99 < 100 ms, no 503', want: null, isReached: ({ p99Ms }) => p99Ms < 100 },
+  'waiting.10000': { must: 'all succeed, < 400 MB more', want: null, isReached: ({ pssMiB }) => isWithin400Mb(pssMiB) },
+  'waiting.8000sync': {
+    must: 'all succeed, < 400 MB more',
+    want: null,
+    isReached: ({ pssMiB }) => isWithin400Mb(pssMiB),
+  },
   'durable.oneEffect': { must: 'p50 < 5 ms', want: null, isReached: ({ p50Ms }) => p50Ms < 5 },
 };
+
+/** Where memory cannot be told, the errors alone decide. */
+function isWithin400Mb(pssMiB: number | null): boolean {
+  return pssMiB === null || pssMiB * 1024 * 1024 < 400e6;
+}
 
 /** Adds the ratio and the verdict. An answer that was not the right one fails the row, whatever its speed. */
 export function judge(measurement: Measurement): BenchRow {

@@ -1,13 +1,9 @@
 /** A real nFlow server for the time of a bench: its own data folder, port and workflows, gone without trace afterwards. */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { NflowError } from '../errors.ts';
-import { proportionalMemoryMiB } from './memory.ts';
 import { orderTotalCode } from './order.ts';
+import { freePort, startServerProcess } from './server-process.ts';
 
 export interface BenchServer {
   port: number;
@@ -15,13 +11,6 @@ export interface BenchServer {
   memoryMiB(): number | null;
   stop(): Promise<void>;
 }
-
-/** First start with a database of its own: `initdb` alone may take seconds on a slow disk. */
-const readyTimeoutMs = 60_000;
-const readyIntervalMs = 100;
-/** The gateway's own process: the supervisor, which starts it, has another script. */
-const gatewayCommand = /\/cli\/gateway\.[jt]s/;
-const stopTimeoutMs = 30_000;
 
 type Durability = 'durable' | 'recorded' | 'ephemeral';
 
@@ -57,13 +46,25 @@ function oneEffect(targetPort: number): object {
   };
 }
 
+/** What a bench needs beside the workflows of all. */
+export interface BenchServerExtras {
+  /** Definitions of workflows. */
+  definitions?: readonly object[];
+  /** Sections of the configuration. */
+  config?: string;
+}
+
 /** Starts `nflow start`. With `effectTargetPort`, `/bench/one-effect` exists too. */
-export async function startBenchServer(effectTargetPort: number | null = null): Promise<BenchServer> {
+export async function startBenchServer(
+  effectTargetPort: number | null = null,
+  extras: BenchServerExtras = {},
+): Promise<BenchServer> {
   const folder = mkdtempSync(join(tmpdir(), 'nflow-bench-'));
   const workflows = join(folder, 'workflows');
   mkdirSync(workflows);
   const definitions: object[] = [orderTotal('ephemeral'), orderTotal('recorded'), orderTotal('durable')];
   if (effectTargetPort !== null) definitions.push(oneEffect(effectTargetPort));
+  definitions.push(...(extras.definitions ?? []));
   for (const [index, definition] of definitions.entries()) {
     writeFileSync(join(workflows, `bench-${index}.workflow.json`), JSON.stringify(definition));
   }
@@ -72,66 +73,23 @@ export async function startBenchServer(effectTargetPort: number | null = null): 
   const allowed = effectTargetPort === null ? [] : [`127.0.0.1:${effectTargetPort}`];
   writeFileSync(
     config,
-    `[server]\nport = ${port}\n\n[egress]\nallow = ${JSON.stringify(allowed)}\n\n[log]\nlevel = "warn"\n`,
+    `[server]\nport = ${port}\n\n[egress]\nallow = ${JSON.stringify(allowed)}\n\n[log]\nlevel = "warn"\n\n${extras.config ?? ''}`,
   );
 
-  const launcher = fileURLToPath(new URL('../../bin/nflow.mjs', import.meta.url));
-  const flags = ['start', '--config', config, '--workflows', workflows, '--data', join(folder, 'data')];
-  const child = spawn(process.execPath, [launcher, ...flags], { stdio: ['ignore', 'pipe', 'pipe'] });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (text: string) => {
-      output = (output + text).slice(-8000);
-    });
-  }
-  const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
-  const stop = async (): Promise<void> => {
-    child.kill('SIGTERM');
-    const timer = setTimeout(() => child.kill('SIGKILL'), stopTimeoutMs);
-    await closed;
-    clearTimeout(timer);
-    rmSync(folder, { recursive: true, force: true });
-  };
+  const flags = ['--config', config, '--workflows', workflows, '--data', join(folder, 'data')];
+  const remove = (): void => rmSync(folder, { recursive: true, force: true });
   try {
-    await untilReady(child, port, () => output);
+    const server = await startServerProcess(port, flags);
+    return {
+      port,
+      memoryMiB: server.memoryMiB,
+      stop: async () => {
+        await server.stop();
+        remove();
+      },
+    };
   } catch (error) {
-    await stop();
+    remove();
     throw error;
   }
-  const processId = child.pid;
-  return {
-    port,
-    memoryMiB: () => (processId === undefined ? null : proportionalMemoryMiB(processId, gatewayCommand)),
-    stop,
-  };
-}
-
-async function untilReady(child: ChildProcess, port: number, output: () => string): Promise<void> {
-  const deadlineMs = performance.now() + readyTimeoutMs;
-  while (performance.now() < deadlineMs) {
-    if (child.exitCode !== null || child.signalCode !== null) break;
-    try {
-      if ((await fetch(`http://127.0.0.1:${port}/ready`)).ok) return;
-    } catch {
-      // Not listening yet.
-    }
-    await new Promise((resolve) => setTimeout(resolve, readyIntervalMs));
-  }
-  throw new NflowError(
-    'internal_error',
-    `the server of the bench was not ready within ${readyTimeoutMs / 1000} s:\n${output()}`,
-  );
-}
-
-/** A port that was free a moment ago. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new NflowError('internal_error', 'no free port was found');
-  return address.port;
 }

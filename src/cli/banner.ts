@@ -4,6 +4,8 @@ import { colors, formatFields, formatMilliseconds } from './terminal.ts';
 export interface Banner {
   version: string;
   address: string;
+  /** Where administration is. */
+  admin: { address: string; tokenFile: string; readsAreOpen: boolean };
   dataDir: string;
   /** What keeps the data: `PostgreSQL 18, …` or the host of the DSN. */
   database: string;
@@ -20,6 +22,7 @@ export function formatBanner(banner: Banner): string {
     formatFields(
       [
         ['address', colors.bold(address)],
+        ...(isUsual(banner) ? [] : ([['admin', formatAdmin(banner.admin)]] as [string, string][])),
         ['data', dataDir],
         ['database', database],
         ['workflows', formatCounts(report)],
@@ -35,9 +38,18 @@ export function formatBanner(banner: Banner): string {
   return `\n${sections.join('\n\n')}\n`;
 }
 
+/** On the address of the workflows, and read without a token: nothing to say. */
+function isUsual({ address, admin }: Banner): boolean {
+  return admin.address === address && admin.readsAreOpen;
+}
+
+function formatAdmin({ address, tokenFile, readsAreOpen }: Banner['admin']): string {
+  return readsAreOpen ? address : `${address} ${colors.dim(`with the token in ${tokenFile}`)}`;
+}
+
 function formatCounts({ published, unchanged, mistakeCount }: WorkflowReport): string {
   if (published + unchanged + mistakeCount === 0)
-    return colors.dim('none; name a folder of *.workflow.json files with --workflows');
+    return colors.dim('none; name a folder of workflow files with --workflows');
   const parts = [`${published} published`, `${unchanged} unchanged`];
   if (mistakeCount > 0) parts.push(colors.red(mistakeCount === 1 ? '1 mistake' : `${mistakeCount} mistakes`));
   return parts.join(', ');

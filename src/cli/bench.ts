@@ -22,6 +22,21 @@ const benches: readonly [name: string, description: string, load: () => Promise<
     'requests a second, each committed before its answer, beside a bare node:http server',
     async () => (await import('../bench/durable.ts')).runDurableBench,
   ],
+  [
+    'lanes',
+    'a light workflow alone, and beside one that takes 50 ms of CPU and is driven to saturation',
+    async () => (await import('../bench/lanes.ts')).runLanesBench,
+  ],
+  [
+    'waiting',
+    'thousands of executions that wait, with clients and without, and more workflows than VMs',
+    async () => (await import('../bench/waiting.ts')).runWaitingBench,
+  ],
+  [
+    'start',
+    'starts, cold, warm and with ten thousand workflows, and the first answer of a workflow',
+    async () => (await import('../bench/start.ts')).runStartBench,
+  ],
 ];
 
 interface BenchFlags {

@@ -16,7 +16,7 @@ const sampleBodies: Readonly<Record<string, string>> = {
 const preferred = ['GET /api/workflow', 'POST /api/orders/total'];
 
 /** Up to three commands that work when they are pasted into another terminal, for the routes that answer now. */
-export function commandsToTry(address: string, routes: readonly Route[]): string[] {
+export function commandsToTry(address: string, adminAddress: string, routes: readonly Route[]): string[] {
   const get = choose(routes, 'GET');
   const post = choose(routes, 'POST');
   const commands: string[] = [];
@@ -25,7 +25,9 @@ export function commandsToTry(address: string, routes: readonly Route[]): string
     const body = sampleBodies[post.path] ?? '{}';
     commands.push(`curl ${address}${post.path} -H 'content-type: application/json' -d '${body}'`);
   }
-  commands.push(`${nflowCommand()} executions list${address === defaultAddress ? '' : ` --server ${address}`}`);
+  commands.push(
+    `${nflowCommand()} executions list${adminAddress === defaultAddress ? '' : ` --server ${adminAddress}`}`,
+  );
   return commands;
 }
 
@@ -38,7 +40,7 @@ function choose(routes: readonly Route[], method: string): Route | undefined {
  * How this very program is called: in the repository npx finds it by its bare name. Elsewhere that name on the registry is
  * somebody else's, so an installed dependency is called by its full name.
  */
-function nflowCommand(): string {
+export function nflowCommand(): string {
   const packageRoot = fileURLToPath(new URL('../../', import.meta.url));
   if (existsSync(new URL('../../src', import.meta.url))) return 'npx nflow';
   const isDependencyHere = packageRoot.startsWith(`${realpathSync('.')}${sep}node_modules${sep}`);

@@ -1,5 +1,9 @@
 import type { Command } from 'commander';
+import { nearestName } from '../config/nearest-name.ts';
 import { chooseConfigFile } from './config-file.ts';
+import { reportWarning } from './error-report.ts';
+import { exitCode } from './exit-code.ts';
+import { CommandFailure } from './failure.ts';
 import { colors, formatTable, writeJson, writeLine } from './terminal.ts';
 
 export function addConfigCommand(program: Command): void {
@@ -11,11 +15,12 @@ export function addConfigCommand(program: Command): void {
     .option('--json', 'print JSON')
     .action(async (options: { config?: string; json?: true }) => {
       const { loadConfig } = await import('../config/load.ts');
-      const { showConfig } = await import('../config/show.ts');
-      const values = showConfig(loadConfig({ file: chooseConfigFile(options.config) }));
-      if (options.json) writeJson(values);
+      const { showConfig, showConfigAsJson } = await import('../config/show.ts');
+      const loaded = loadConfig({ file: chooseConfigFile(options.config) });
+      for (const warning of loaded.warnings) reportWarning(warning);
+      if (options.json) writeJson(showConfigAsJson(loaded));
       else {
-        const rows = values.map(({ key, value, origin }) => [
+        const rows = showConfig(loaded).map(({ key, value, origin }) => [
           key,
           value,
           origin === 'default' ? colors.dim(origin) : origin,
@@ -25,9 +30,25 @@ export function addConfigCommand(program: Command): void {
     });
   config
     .command('docs')
-    .description('print the reference of every key: type, unit, default, limits')
-    .action(async () => {
-      const { configReference } = await import('../config/reference.ts');
-      writeLine(configReference().trimEnd());
+    .description('print the reference of every key: type, unit, default, limits, what to weigh')
+    .argument('[name]', 'one section or key only, such as vm_pool or vm_pool.max_size')
+    .action(async (name: string | undefined) => {
+      const reference = await import('../config/reference.ts');
+      if (name === undefined) {
+        writeLine(reference.configReference().trimEnd());
+        return;
+      }
+      const described = reference.describeForTerminal(name);
+      if (described === null) throw unknownName(name, reference.referenceNames());
+      writeLine(described);
     });
+}
+
+function unknownName(name: string, known: string[]): CommandFailure {
+  const nearest = nearestName(name, known);
+  return new CommandFailure('not_found', `There is no section or key ${name}.`, exitCode.failed, {
+    got: name,
+    expected: nearest === null ? 'a section such as vm_pool, or a key such as vm_pool.max_size' : `perhaps ${nearest}`,
+    remedy: '`nflow config docs` lists every one.',
+  });
 }

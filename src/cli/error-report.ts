@@ -60,3 +60,8 @@ export function formatPlace({ workflow, node, file, line, column, pointer }: Err
 export function reportError(error: unknown): void {
   process.stderr.write(`${formatError(error)}\n`);
 }
+
+/** What does not stop a command, on stderr. */
+export function reportWarning(text: string): void {
+  process.stderr.write(`${errorColors.yellow('warning')}: ${withoutControls(text)}\n`);
+}

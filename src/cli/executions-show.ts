@@ -1,4 +1,11 @@
-import type { EffectView, ErrorView, ExecutionView, LogView, StepView, TimingView } from '../server/execution-view.ts';
+import type {
+  EffectView,
+  ErrorView,
+  ExecutionView,
+  LogView,
+  StepView,
+  TimingView,
+} from '../server/api/schemas/execution-schemas.ts';
 import { formatPlace } from './error-report.ts';
 import { paintStatus } from './execution-style.ts';
 import type { ServerApi } from './server-api.ts';
@@ -70,16 +77,16 @@ function formatTiming(timing: TimingView): string {
 }
 
 const stepColumns = [
-  { title: 'step' },
+  { title: 'step', canShrink: true },
   { title: 'type' },
   { title: 'status' },
   { title: 'at', align: 'right' },
   { title: 'took', align: 'right' },
-  { title: 'output' },
+  { title: 'output', canShrink: true },
 ] as const;
 
 /** A row a step; the effects of a step are rows of their own under it. */
-function formatSteps(steps: StepView[]): string {
+export function formatSteps(steps: StepView[]): string {
   const rows = steps.flatMap((step) => [stepRow(step), ...step.effects.map(effectRow)]);
   return formatTable(stepColumns, rows, '  ');
 }

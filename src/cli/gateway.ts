@@ -2,28 +2,41 @@
  * The gateway's process: wires the parts together, serves until the supervisor says drain, and ends when the supervisor is gone.
  */
 import { hostname } from 'node:os';
-import { createDispatcher } from '../dispatch/dispatcher.ts';
+import { join } from 'node:path';
+import { adminAccessOf } from '../config/admin-access.ts';
+import { ensureAdminToken } from '../config/admin-token.ts';
+import type { ListenAddress } from '../config/listen-address.ts';
+import { createDispatcher, type RunnerDispatcher } from '../dispatch/dispatcher.ts';
+import { chooseIsolation } from '../dispatch/isolation/choose-plan.ts';
+import { LearnedTimesFile, learnedTimesFile } from '../dispatch/learned-times-file.ts';
 import type { Dispatcher } from '../dispatch/port.ts';
 import { createEffects } from '../effects/effects.ts';
 import type { Effects } from '../effects/port.ts';
 import { createEngine, type ExecutionEngine } from '../engine/engine.ts';
+import { createTestRuns } from '../engine/test-run.ts';
 import { NflowError } from '../errors.ts';
 import { createLog, type Log } from '../observe/log.ts';
 import { createMetrics, type Metrics } from '../observe/metrics.ts';
 import { createGuestLimits } from '../protocol/guest-limits.ts';
+import { WorkflowCatalog } from '../registry/workflow-catalog.ts';
 import { WorkflowRegistry } from '../registry/workflow-registry.ts';
 import { createServer, type HttpServer, type ListenTarget } from '../server/create-server.ts';
+import { executionView } from '../server/execution-view.ts';
+import { reservedPathsOf } from '../server/monitor-paths.ts';
 import { openStore } from '../store/open-store.ts';
 import type { Store } from '../store/port.ts';
 import { killGroup } from '../supervisor/gateway-process.ts';
-import { portTaken } from '../supervisor/listen-socket.ts';
+import { type ListenSetting, portTaken } from '../supervisor/listen-socket.ts';
 import type { FromGateway, ServeOrder, ToGateway } from '../supervisor/messages.ts';
+import { DevSession } from './dev-session.ts';
 import { exitCode } from './exit-code.ts';
 import { exitCodeOf } from './failure.ts';
+import { logIsolation } from './isolation-report.ts';
 import { publishWorkflowFiles } from './publish.ts';
 import { StoreWatch } from './store-watch.ts';
 import { Takeover } from './takeover.ts';
 import { readVersion } from './version.ts';
+import { createEvaluator } from './workflow-evaluator.ts';
 
 /** How late `nflow_history_dropped_total` may be. */
 const historyCountIntervalMs = 1_000;
@@ -35,11 +48,14 @@ interface Gateway {
   store: Store;
   storeWatch: StoreWatch;
   effects: Effects;
-  dispatcher: Dispatcher;
+  dispatcher: RunnerDispatcher;
+  learnedTimes: LearnedTimesFile;
   engine: ExecutionEngine;
   registry: WorkflowRegistry;
   server: HttpServer;
   takeover: Takeover;
+  /** Null but for `nflow dev`. */
+  dev: DevSession | null;
 }
 
 /** Resolves when the message has left this process. */
@@ -50,9 +66,15 @@ function tell(message: FromGateway): Promise<void> {
   });
 }
 
+/** Begun before there is an order: it takes as long as a PostgreSQL that starts. */
+const usualIsolation = chooseIsolation();
+// Awaited when the order is there; until then nobody looks.
+usualIsolation.catch(() => {});
+
 async function build(order: ServeOrder, log: Log): Promise<Gateway> {
   const { config } = order;
   const metrics = createMetrics({ vmPoolMetrics: config.vmPool.enableMetrics });
+  const learnedTimes = new LearnedTimesFile(join(order.dataDir, learnedTimesFile), log);
   const [store, dispatcher] = await Promise.all([
     openStore({
       dsn: order.dsn,
@@ -60,43 +82,93 @@ async function build(order: ServeOrder, log: Log): Promise<Gateway> {
       // The embedded server is nobody else's.
       exclusive: config.databaseNflow.dsn === null,
       unsafe: config.databaseNflow.unsafe,
+      history: {
+        retentionMs: config.history.retentionMs,
+        classes: config.history.classes,
+        bytesMax: config.history.bytesMax === 0 ? null : config.history.bytesMax,
+      },
       log,
     }),
     createDispatcher({
       vmPool: config.vmPool,
       fastRunners: config.runners.fast,
+      slowRunners: config.runners.slow,
+      learned: learnedTimes.read(),
+      observer: metrics,
       limits: createGuestLimits(config.server.jsonDepthMax),
+      isolation: config.runners.omit.length === 0 ? usualIsolation : chooseIsolation(config.runners.omit),
+      requiredLayers: config.runners.require,
       log,
     }),
   ]);
+  logIsolation(dispatcher.layers, log);
   watchFence(store, log);
   const effects = createEffects(config);
-  const registry = new WorkflowRegistry({ vars: config.vars, store: store.workflows, log });
+  const registry = new WorkflowRegistry({
+    vars: config.vars,
+    historyClasses: Object.keys(config.history.classes),
+    store: store.workflows,
+    reservedPaths: reservedPathsOf(config.monitor),
+    release: readVersion(),
+    log,
+  });
   const engine = createEngine({
     dispatcher,
     effects,
     store,
     observer: metrics,
     recordedBufferMax: config.history.buffer,
+    circuitBreaker: config.circuitBreaker,
     findVersion: (versionId) => registry.version(versionId),
     log,
   });
   const storeWatch = new StoreWatch(store);
+  const dev = order.dev ? createDevSession(order, registry, dispatcher, store) : null;
   const server = createServer({
     config,
-    engine,
+    engine: dev?.observe(engine) ?? engine,
     routes: () => registry.routes,
     history: store.history,
     workflows: { list: () => registry.list(), version: (versionId) => store.workflows.version(versionId) },
+    api: {
+      catalog: new WorkflowCatalog(registry, store.workflows),
+      testRuns: createTestRuns(dispatcher, effects),
+      events: engine,
+      incarnations: () => store.incarnations(),
+      isolation: () => dispatcher.layers.map(({ layer, on, why }) => ({ layer, isOn: on, detail: why })),
+      server: hostname(),
+      incarnation: store.incarnation.id,
+    },
     metrics,
     health: { ready: () => readiness(storeWatch, dispatcher) },
     log,
     version: readVersion(),
-    bytesElsewhere: () => store.stats().pendingBytes,
+    adminToken: ensureAdminToken(order.dataDir),
+    bytesElsewhere: () => store.stats().pendingBytes + engine.heldBytes,
   });
-  watchMetrics(metrics, store, dispatcher, engine);
+  learnedTimes.keep(() => dispatcher.learned());
+  watchMetrics(metrics, store, dispatcher, engine, log);
   const takeover = new Takeover({ incarnation: store.incarnation, engine, log });
-  return { order, log, store, storeWatch, effects, dispatcher, engine, registry, server, takeover };
+  return { order, log, store, storeWatch, effects, dispatcher, learnedTimes, engine, registry, server, takeover, dev };
+}
+
+function createDevSession(
+  order: ServeOrder,
+  registry: WorkflowRegistry,
+  dispatcher: Dispatcher,
+  store: Store,
+): DevSession {
+  return new DevSession({
+    registry,
+    paths: order.workflowPaths,
+    evaluator: createEvaluator(dispatcher),
+    find: async (executionId) => {
+      const stored = await store.history.get(executionId);
+      if (stored === null) return null;
+      const nodes = registry.get(stored.workflow)?.compiled.program.nodes ?? [];
+      return executionView(stored, new Map(nodes.map(({ name, type }) => [name, type])));
+    },
+  });
 }
 
 /** Somebody took this incarnation over, believing it dead: nothing more may leave this process. */
@@ -108,51 +180,70 @@ function watchFence(store: Store, log: Log): void {
   });
 }
 
-function watchMetrics(metrics: Metrics, store: Store, dispatcher: Dispatcher, engine: ExecutionEngine): void {
+function watchMetrics(metrics: Metrics, store: Store, dispatcher: Dispatcher, engine: ExecutionEngine, log: Log): void {
   store.onCommit = (rows, durationMs) => metrics.onCommit(rows, durationMs);
-  metrics.watch({ vmPool: () => dispatcher.stats(), databasePool: () => store.stats() });
+  metrics.watch({
+    vmPool: () => dispatcher.stats(),
+    databasePool: () => store.stats(),
+    circuits: () => engine.circuits,
+  });
   let droppedBefore = 0;
   const countDropped = (): void => {
-    if (engine.historyDropped > droppedBefore) metrics.onHistoryDropped(engine.historyDropped - droppedBefore);
-    droppedBefore = engine.historyDropped;
+    const rows = engine.historyDropped - droppedBefore;
+    if (rows === 0) return;
+    droppedBefore += rows;
+    metrics.onHistoryDropped(rows);
+    log.error({ rows }, 'the database takes no rows and [history] buffer is full: recorded executions are not kept');
   };
   setInterval(countDropped, historyCountIntervalMs).unref();
 }
 
 function readiness(storeWatch: StoreWatch, dispatcher: Dispatcher): { ready: boolean; reasons: string[] } {
   const reasons: string[] = [];
-  if (!storeWatch.isUp) reasons.push('the database is not reached');
+  if (!storeWatch.isUp) reasons.push(storeWatch.reason);
   if (!dispatcher.ready) reasons.push('no runner is up');
   return { ready: reasons.length === 0, reasons };
 }
 
-async function serve({ order, registry, server, takeover }: Gateway): Promise<void> {
+async function serve({ order, registry, dispatcher, server, takeover, dev }: Gateway): Promise<void> {
   await registry.load();
-  const report = await publishWorkflowFiles(registry, order.workflowPaths, order.config.vars);
-  await server.listen(listenTarget(order)).catch((error: NodeJS.ErrnoException) => {
-    const { host, port } = order.config.server;
-    throw error.code === 'EADDRINUSE' ? portTaken(host, port) : error;
-  });
+  const files = { registry, paths: order.workflowPaths, evaluator: createEvaluator(dispatcher) };
+  const report = await (dev?.publish() ?? publishWorkflowFiles(files));
+  const { config } = order;
+  const { listen } = adminAccessOf(config);
+  if (listen !== null) {
+    const target = listenTarget(order.adminFd, listen);
+    await server.listenAdmin(target).catch((error) => refuseTaken(error, listen, '[admin] listen'));
+  }
+  const target = listenTarget(order.listenFd, config.server);
+  await server.listen(target).catch((error) => refuseTaken(error, config.server, '[server] host and port'));
   void tell({ type: 'ready', report });
+  await dev?.watch();
   await takeover.start(order.deadIncarnations);
   void tell({ type: 'tookOver' });
 }
 
-function listenTarget({ listenFd, config }: ServeOrder): ListenTarget {
-  return listenFd === null ? { host: config.server.host, port: config.server.port } : { fd: listenFd };
+function listenTarget(fd: number | null, { host, port }: ListenAddress): ListenTarget {
+  return fd === null ? { host, port } : { fd };
+}
+
+function refuseTaken(error: NodeJS.ErrnoException, { host, port }: ListenAddress, setting: ListenSetting): never {
+  throw error.code === 'EADDRINUSE' ? portTaken(host, port, setting) : error;
 }
 
 /** Answers what is in flight, commits it, then lets go of everything. */
 async function drain(gateway: Gateway): Promise<void> {
-  const { server, takeover, engine, effects, store, storeWatch, dispatcher } = gateway;
+  const { server, takeover, engine, effects, store, storeWatch, dispatcher, learnedTimes } = gateway;
   const deadlineMs = performance.now() + gateway.order.config.server.drainTimeoutMs;
   const leftMs = (): number => Math.max(0, deadlineMs - performance.now());
+  gateway.dev?.close();
   takeover.close();
   await Promise.all([server.close(leftMs()), engine.drain(leftMs())]);
   engine.close();
   storeWatch.close();
   await effects.close();
   await store.close(leftMs());
+  learnedTimes.close();
   await dispatcher.close();
 }
 
@@ -199,6 +290,8 @@ function main(): void {
       if (!isDraining) await refuse(error, log);
     }
   };
+  // The supervisor may be gone before anybody listened.
+  if (!process.connected) endAtOnce();
   process.on('disconnect', endAtOnce);
   process.on('message', (message: ToGateway) => void (message.type === 'serve' ? start(message) : stop()));
   process.on('SIGTERM', () => void stop());

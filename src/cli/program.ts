@@ -1,13 +1,19 @@
 import { Command } from 'commander';
 
+import { addApplyCommand } from './apply.ts';
 import { addBenchCommand } from './bench.ts';
+import { addCompletionCommand } from './completion.ts';
 import { addConfigCommand } from './config.ts';
+import { addDevCommand } from './dev.ts';
+import { addDoctorCommand } from './doctor.ts';
 import { addExecutionsCommands } from './executions.ts';
+import { addInitCommand } from './init.ts';
 import { addRunCommand } from './run.ts';
 import { addStartCommand } from './start.ts';
 import { colors, errorColors } from './terminal.ts';
 import { addValidateCommand } from './validate.ts';
 import { readVersion } from './version.ts';
+import { addWorkflowsCommands } from './workflows.ts';
 
 /**
  * The whole command line, also read by the generator of its reference page. Errors of usage throw a CommanderError.
@@ -34,10 +40,16 @@ export function createProgram(): Command {
       styleArgumentText: (text) => colors.cyan(text),
     });
   addStartCommand(program);
+  addDevCommand(program);
   addRunCommand(program);
   addValidateCommand(program);
+  addApplyCommand(program);
   addExecutionsCommands(program);
+  addWorkflowsCommands(program);
   addConfigCommand(program);
+  addInitCommand(program);
+  addCompletionCommand(program);
+  addDoctorCommand(program);
   addBenchCommand(program);
   return program;
 }

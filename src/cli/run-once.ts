@@ -10,7 +10,8 @@ import { createLog, type Log } from '../observe/log.ts';
 import { createGuestLimits } from '../protocol/guest-limits.ts';
 import { WorkflowRegistry } from '../registry/workflow-registry.ts';
 import type { Finding, HttpTrigger } from '../workflow/compiled.ts';
-import { type LoadedWorkflow, loadWorkflowFiles } from '../workflow/folder.ts';
+import { isWorkflowFile, type LoadedWorkflow, loadWorkflowFiles } from '../workflow/folder.ts';
+import type { Evaluator } from '../workflow/module/evaluator.ts';
 import { chooseConfigFile } from './config-file.ts';
 import { formatReported } from './error-report.ts';
 import { exitCode } from './exit-code.ts';
@@ -18,6 +19,7 @@ import { CommandFailure } from './failure.ts';
 import { paintFindings } from './findings.ts';
 import type { RunOptions } from './run.ts';
 import { colors, errorColors, writeLine } from './terminal.ts';
+import { createOwnEvaluator } from './workflow-evaluator.ts';
 
 /** Where a name is looked up, in this order. */
 const usualFolders = ['workflows', 'examples'];
@@ -25,22 +27,31 @@ const usualFolders = ['workflows', 'examples'];
 /** Runs one workflow to its end, in this process and a runner of its own. */
 export async function runOnce(nameOrFile: string, options: RunOptions): Promise<void> {
   const { config } = loadConfig({ file: chooseConfigFile(options.config) });
-  const workflow = await findWorkflow(nameOrFile, options.workflows, config);
+  const log = createLog({ level: 'warn' });
+  const evaluator = createOwnEvaluator(config, log);
+  const workflow = await findWorkflow(nameOrFile, options.workflows, config, evaluator).finally(() =>
+    evaluator.close(),
+  );
   const input = readInput(options, workflow);
-  const answer = await execute(workflow, input, config, createLog({ level: 'warn' }));
+  const answer = await execute(workflow, input, config, log);
   printAnswer(answer, options.full === true);
   if (answer.status >= 400) process.exitCode = exitCode.failed;
 }
 
 /** The workflow of a file, or the one of this name in the first of the places that has it. */
-async function findWorkflow(nameOrFile: string, named: string[] | undefined, config: Config): Promise<LoadedWorkflow> {
-  const isFile = nameOrFile.endsWith('.json') || nameOrFile.includes('/');
+async function findWorkflow(
+  nameOrFile: string,
+  named: string[] | undefined,
+  config: Config,
+  evaluator: Evaluator,
+): Promise<LoadedWorkflow> {
+  const isFile = isWorkflowFile(nameOrFile) || nameOrFile.endsWith('.json') || nameOrFile.includes('/');
   const usual = usualFolders.filter((folder) => existsSync(folder)).map((folder) => [folder]);
   const places = isFile ? [[nameOrFile]] : [...(named === undefined ? [] : [named]), ...usual];
   const others: string[] = [];
   const findings: Finding[] = [];
   for (const paths of places) {
-    const loaded = await loadWorkflowFiles(paths, { vars: config.vars });
+    const loaded = await loadWorkflowFiles(paths, { vars: config.vars, evaluator });
     const found = isFile ? loaded.workflows[0] : loaded.workflows.find((workflow) => workflow.name === nameOrFile);
     if (found !== undefined) return found;
     others.push(...loaded.workflows.map((workflow) => workflow.name));

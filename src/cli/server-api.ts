@@ -3,6 +3,16 @@ import { exitCode } from './exit-code.ts';
 import { CommandFailure } from './failure.ts';
 
 const timeoutMs = 30_000;
+/** Many workflows may be compiled in one request. */
+const writeTimeoutMs = 120_000;
+
+/** An array is a parameter that is repeated; undefined one that is left out. */
+export type Query = Readonly<Record<string, string | readonly string[] | undefined>>;
+
+export interface ServerEvent {
+  name: string;
+  data: string;
+}
 
 /** The administration API of a running server. */
 export class ServerApi {
@@ -12,19 +22,43 @@ export class ServerApi {
     this.#settings = settings;
   }
 
+  get server(): string {
+    return this.#settings.server;
+  }
+
   /**
    * GET of `/nflow/api/v1` + path. Throws CommandFailure: `server_unreachable` (exit 3) when nobody answers, the code of the
    * problem document (exit 1, or 3 when its database is away) when the server refuses.
    */
-  async get(path: string, query: Readonly<Record<string, string | undefined>> = {}): Promise<unknown> {
+  async get(path: string, query: Query = {}): Promise<unknown> {
+    return this.#answer(await this.#fetch('GET', path, query, undefined, AbortSignal.timeout(timeoutMs)));
+  }
+
+  /** As `get`, with a JSON body; null for an answer without one. */
+  async post(path: string, body?: unknown): Promise<unknown> {
+    return this.#answer(await this.#fetch('POST', path, {}, body, AbortSignal.timeout(writeTimeoutMs)));
+  }
+
+  async delete(path: string): Promise<unknown> {
+    return this.#answer(await this.#fetch('DELETE', path, {}, undefined, AbortSignal.timeout(writeTimeoutMs)));
+  }
+
+  /** Server-sent events, by name with their data, until the server ends the stream or `signal` is aborted. Throws as `get`. */
+  async *events(path: string, query: Query, signal: AbortSignal): AsyncGenerator<ServerEvent> {
+    const response = await this.#fetch('GET', path, query, undefined, signal);
+    if (!response.ok || response.body === null) await this.#answer(response);
+    else yield* readEvents(response.body);
+  }
+
+  async #fetch(method: string, path: string, query: Query, body: unknown, signal: AbortSignal): Promise<Response> {
     const { server, token } = this.#settings;
+    const headers: Record<string, string> = { accept: 'application/json, text/event-stream' };
+    if (token !== null) headers.authorization = `Bearer ${token}`;
+    if (body !== undefined) headers['content-type'] = 'application/json';
+    const sent = body === undefined ? {} : { body: JSON.stringify(body) };
     const url = this.#url(path, query);
-    let response: Response;
     try {
-      response = await fetch(url, {
-        headers: { accept: 'application/json', ...(token === null ? {} : { authorization: `Bearer ${token}` }) },
-        signal: AbortSignal.timeout(timeoutMs),
-      });
+      return await fetch(url, { method, headers, signal, ...sent });
     } catch (cause) {
       throw new CommandFailure('server_unreachable', `No server answers at ${server}.`, exitCode.unreachable, {
         got: reasonOf(cause),
@@ -32,13 +66,17 @@ export class ServerApi {
         cause,
       });
     }
-    const text = await response.text();
-    const body = parseJson(text);
-    if (response.ok && body !== undefined) return body;
-    throw refusal(url, response.status, body);
   }
 
-  #url(path: string, query: Readonly<Record<string, string | undefined>>): URL {
+  async #answer(response: Response): Promise<unknown> {
+    const text = await response.text();
+    if (response.status === 204) return null;
+    const body = parseJson(text);
+    if (response.ok && body !== undefined) return body;
+    throw refusal(new URL(response.url), response.status, body);
+  }
+
+  #url(path: string, query: Query): URL {
     let url: URL;
     try {
       url = new URL(`${this.#settings.server}/nflow/api/v1${path}`);
@@ -49,8 +87,27 @@ export class ServerApi {
         cause,
       });
     }
-    for (const [name, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(name, value);
+    for (const [name, value] of Object.entries(query)) {
+      for (const one of [value ?? []].flat()) url.searchParams.append(name, one);
+    }
     return url;
+  }
+}
+
+/** The fields of the event stream format that our servers use (HTML standard, section 9.2.6). */
+async function* readEvents(body: ReadableStream<Uint8Array>): AsyncGenerator<ServerEvent> {
+  let pending = '';
+  const decoder = new TextDecoder();
+  for await (const chunk of body) {
+    pending += decoder.decode(chunk, { stream: true });
+    for (let end = pending.indexOf('\n\n'); end !== -1; end = pending.indexOf('\n\n')) {
+      const lines = pending.slice(0, end).split('\n');
+      pending = pending.slice(end + 2);
+      const field = (name: string): string | undefined =>
+        lines.find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2);
+      const name = field('event');
+      if (name !== undefined) yield { name, data: field('data') ?? '' };
+    }
   }
 }
 
@@ -80,9 +137,19 @@ function refusal(url: URL, status: number, body: unknown): CommandFailure {
       },
     );
   }
-  const message = String(detail ?? title ?? `status ${status}`);
-  const remedy = status === 401 || status === 403 ? 'Set NFLOW_TOKEN to a token that this server accepts.' : undefined;
-  return new CommandFailure(code, message, code === 'store_unavailable' ? exitCode.unreachable : exitCode.failed, {
-    remedy,
-  });
+  const { errors } = body as { errors?: { pointer?: unknown; got?: unknown; expected?: unknown }[] };
+  const first = Array.isArray(errors) ? errors[0] : undefined;
+  const isDenied = status === 401 || status === 403;
+  return new CommandFailure(
+    code,
+    String(detail ?? title ?? `status ${status}`),
+    code === 'store_unavailable' ? exitCode.unreachable : exitCode.failed,
+    {
+      got: first === undefined ? undefined : `${first.got} at ${first.pointer}`,
+      expected: first === undefined ? undefined : String(first.expected),
+      remedy: isDenied
+        ? 'Set NFLOW_TOKEN to the token of this server, or name its data folder with --data.'
+        : undefined,
+    },
+  );
 }

@@ -1,11 +1,12 @@
 /** The supervisor's process: what `nflow start` runs until a signal stops it. */
-import { existsSync, mkdirSync } from 'node:fs';
-import { join, relative, resolve } from 'node:path';
+import { existsSync } from 'node:fs';
+import { relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { adminAccessOf } from '../config/admin-access.ts';
+import { adminTokenPath, ensureAdminToken } from '../config/admin-token.ts';
 import { loadConfig } from '../config/load.ts';
 import { NflowError } from '../errors.ts';
 import { createLog, type Log } from '../observe/log.ts';
-import { lockFolder } from '../store/embedded/folder-lock.ts';
 import { signalProcess } from '../store/embedded/process-identity.ts';
 import { startEmbeddedPostgres } from '../store/embedded/server.ts';
 import { isUnignoredInGit } from '../supervisor/git-work-tree.ts';
@@ -13,7 +14,9 @@ import { type PostgresLife, type Serving, Supervisor } from '../supervisor/super
 import { formatBanner } from './banner.ts';
 import { commandsToTry } from './commands-to-try.ts';
 import { chooseConfigFile } from './config-file.ts';
+import { takeDataFolder } from './data-folder.ts';
 import { onLauncherDeath } from './lifeline.ts';
+import { reachableAddress } from './reachable-address.ts';
 import type { StartOptions } from './start.ts';
 import { onStopSignals } from './stop-signals.ts';
 import { writeLine } from './terminal.ts';
@@ -23,7 +26,7 @@ import { readVersion } from './version.ts';
 const usualWorkflowsDir = 'workflows';
 
 /** Runs until a signal stops it. */
-export async function start(options: StartOptions): Promise<void> {
+export async function start(options: StartOptions, mode: 'start' | 'dev' = 'start'): Promise<void> {
   const startedAtMs = performance.now();
   const { config, warnings } = loadConfig({
     file: chooseConfigFile(options.config),
@@ -35,6 +38,8 @@ export async function start(options: StartOptions): Promise<void> {
   const dataDir = resolve(options.data);
   const lock = takeDataFolder(dataDir);
   try {
+    // The gateway reads it; what is wrong with it is said before anything is started.
+    ensureAdminToken(dataDir);
     warnOfGit(dataDir, log);
     let database = 'the one of [database_nflow] dsn';
     const startPostgres = async (): Promise<PostgresLife> => {
@@ -46,21 +51,28 @@ export async function start(options: StartOptions): Promise<void> {
       config,
       dataDir,
       workflowPaths,
-      gatewayScript: besideThisFile('gateway'),
+      dev: mode === 'dev',
+      gatewayScript: besideThisFile('gateway-entry'),
       startPostgres: config.databaseNflow.dsn === null ? startPostgres : null,
       log,
     });
     await runUntilStopped(supervisor, (serving) => {
       const address = reachableAddress(serving);
+      const adminAddress = serving.admin === null ? address : reachableAddress(serving.admin);
       writeLine(
         formatBanner({
           version: readVersion(),
           address,
+          admin: {
+            address: adminAddress,
+            tokenFile: adminTokenPath(dataDir),
+            readsAreOpen: adminAccessOf(config).readsAreOpen,
+          },
           dataDir,
           database,
           startedInMs: performance.now() - startedAtMs,
           report: serving.report,
-          commands: commandsToTry(address, serving.report.routes),
+          commands: commandsToTry(address, adminAddress, serving.report.routes),
         }),
       );
     });
@@ -97,25 +109,10 @@ function chooseWorkflowPaths(named: string[] | undefined): string[] {
     if (existsSync(path)) return resolve(path);
     throw new NflowError('invalid_config', `There is no ${path}.`, {
       got: path,
-      expected: 'a folder with *.workflow.json files, or such a file',
+      expected: 'a folder of workflow files, or such a file',
       remedy: 'Correct --workflows.',
     });
   });
-}
-
-function takeDataFolder(dataDir: string): { release(): void } {
-  try {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-    return lockFolder(join(dataDir, 'supervisor.lock'), dataDir);
-  } catch (cause) {
-    if (cause instanceof NflowError) throw cause;
-    throw new NflowError('invalid_config', `The data folder cannot be used: ${(cause as Error).message}`, {
-      got: dataDir,
-      expected: 'a folder that this user may write',
-      remedy: 'Name another one with --data.',
-      cause,
-    });
-  }
 }
 
 function warnOfGit(dataDir: string, log: Log): void {
@@ -135,12 +132,6 @@ function lifeOf(postgres: Awaited<ReturnType<typeof startEmbeddedPostgres>>): Po
     // PostgreSQL's immediate shutdown: it ends its own processes, which SIGKILL would leave behind for a moment.
     kill: () => signalProcess(postgres.pid, 'SIGQUIT'),
   };
-}
-
-/** An address to type on this machine: one that means "all of them" is not. */
-function reachableAddress({ host, port }: Serving): string {
-  const reachable = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host;
-  return `http://${reachable}:${port}`;
 }
 
 /** Path of another script of this folder, from the sources as from the build. */

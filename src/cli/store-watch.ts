@@ -17,6 +17,11 @@ export class StoreWatch {
     return this.#isUp;
   }
 
+  /** Why it is not up, for anybody: the log has the details. */
+  get reason(): string {
+    return this.#store.trouble === null ? 'the database is not reached' : 'the database takes no writes: see the log';
+  }
+
   close(): void {
     clearInterval(this.#timer);
   }

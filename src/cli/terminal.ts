@@ -1,4 +1,5 @@
 /** How the commands look: colours where the stream can show them, tables without lines, aligned. */
+import { stripVTControlCharacters } from 'node:util';
 import Table from 'cli-table3';
 import picocolors from 'picocolors';
 
@@ -17,15 +18,21 @@ export const errorColors: Colors = colorsFor(process.stderr);
 export interface Column {
   title: string;
   align?: 'left' | 'right';
+  /** Cut when the terminal is narrower than the table; at least one of the columns should be. */
+  canShrink?: boolean;
 }
+
+const columnGap = 2;
+const shrunkWidthMin = 8;
 
 /** Rows under dim titles, two spaces between the columns, without trailing blanks. `indent` goes before each line. */
 export function formatTable(columns: readonly Column[], rows: readonly (readonly string[])[], indent = ''): string {
   const table = new Table({
     head: columns.map((column) => colors.dim(column.title)),
     colAligns: columns.map((column) => column.align ?? 'left'),
-    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 2 },
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': columnGap },
     chars: noLines,
+    colWidths: columnWidths(columns, rows, terminalWidth() - indent.length),
   });
   table.push(...rows.map((row) => [...row]));
   return table
@@ -33,6 +40,35 @@ export function formatTable(columns: readonly Column[], rows: readonly (readonly
     .split('\n')
     .map((line) => `${indent}${line}`.trimEnd())
     .join('\n');
+}
+
+/** A pipe has no width: what reads it gets all. */
+function terminalWidth(): number {
+  return process.stdout.isTTY === true && process.stdout.columns > 0
+    ? process.stdout.columns
+    : Number.POSITIVE_INFINITY;
+}
+
+/** Null for a column that keeps its own width. The widest of those that can shrink gives way first. */
+export function columnWidths(
+  columns: readonly Column[],
+  rows: readonly (readonly string[])[],
+  widthMax: number,
+): (number | null)[] {
+  const texts = columns.map((column, at) => [column.title, ...rows.map((row) => row[at] ?? '')]);
+  const natural = texts.map((all) => Math.max(...all.map((text) => stripVTControlCharacters(text).length)) + columnGap);
+  const widths = [...natural];
+  let excess = natural.reduce((sum, width) => sum + width, 0) - columnGap - widthMax;
+  while (excess > 0) {
+    const shrinkable = columns.flatMap((column, at) =>
+      column.canShrink === true && (widths[at] as number) > shrunkWidthMin + columnGap ? [at] : [],
+    );
+    if (shrinkable.length === 0) break;
+    const widest = shrinkable.reduce((best, at) => ((widths[at] as number) > (widths[best] as number) ? at : best));
+    widths[widest] = (widths[widest] as number) - 1;
+    excess -= 1;
+  }
+  return widths.map((width, at) => (width === natural[at] ? null : width));
 }
 
 const noLines = {

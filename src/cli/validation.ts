@@ -1,9 +1,11 @@
-import { type ConfigFinding, checkConfig } from '../config/load.ts';
+import { type ConfigFinding, checkConfig, loadConfig } from '../config/load.ts';
+import { createLog } from '../observe/log.ts';
 import type { Finding } from '../workflow/compiled.ts';
-import { loadWorkflowFiles } from '../workflow/folder.ts';
+import { type LoadedFiles, loadWorkflowFiles, workflowFileSuffixes } from '../workflow/folder.ts';
 import { exitCode } from './exit-code.ts';
 import { paintFindings } from './findings.ts';
 import { colors, writeJson, writeLine } from './terminal.ts';
+import { createOwnEvaluator } from './workflow-evaluator.ts';
 
 /** Checks all of it, prints what was found, and sets the exit code. */
 export async function validate(paths: string[], asJson: boolean): Promise<void> {
@@ -11,7 +13,7 @@ export async function validate(paths: string[], asJson: boolean): Promise<void> 
   const workflowPaths = paths.filter((path) => !path.endsWith('.toml'));
   // The environment belongs to the server that will run, not to the file.
   const checks = configFiles.map((file) => checkConfig({ file, env: {} }));
-  const { workflows, findings } = await loadWorkflowFiles(workflowPaths);
+  const { workflows, findings } = await loadWithEvaluator(workflowPaths);
   const all = [...checks.flatMap((check) => check.findings.map(asFinding)), ...findings];
   if (asJson) writeJson(all.map(withoutMessage));
   else {
@@ -20,6 +22,16 @@ export async function validate(paths: string[], asJson: boolean): Promise<void> 
     writeLine(formatCounts(workflows.length, good, all.length));
   }
   if (all.length > 0) process.exitCode = exitCode.failed;
+}
+
+/** With the limits of the default configuration: the server's belong to the server. */
+async function loadWithEvaluator(paths: string[]): Promise<LoadedFiles> {
+  const evaluator = createOwnEvaluator(loadConfig({ env: {} }).config, createLog({ level: 'warn' }));
+  try {
+    return await loadWorkflowFiles(paths, { evaluator });
+  } finally {
+    await evaluator.close();
+  }
 }
 
 function asFinding({ file, line, column, key, code, got, expected, message }: ConfigFinding): Finding {
@@ -40,7 +52,7 @@ function formatCounts(workflows: number, configs: number, findings: number): str
   const goodText = good.length === 0 ? '' : colors.green(`✔ ${good.join(' and ')} good`);
   const badText = findings === 0 ? '' : colors.red(`✖ ${count(findings, 'finding')}`);
   const text = [goodText, badText].filter((part) => part !== '').join('   ');
-  return text === '' ? 'There are no workflow files here (*.workflow.json).' : text;
+  return text === '' ? `There are no workflow files here (*${workflowFileSuffixes.join(', *')}).` : text;
 }
 
 function count(number: number, noun: string): string {

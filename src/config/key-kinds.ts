@@ -4,16 +4,21 @@
  */
 import { durationExpected, formatDuration, parseDuration } from './duration.ts';
 
-export type Reading<T> = { ok: true; value: T } | { ok: false; expected: string };
+/** Without `got`, the value as a whole is what is wrong. */
+export type Reading<T> = { ok: true; value: T } | { ok: false; expected: string; got?: string };
 
 /** One key: what it is called, what it takes, what it starts with, and what it is for. */
 export interface ConfigKey<T> {
   /** As written in TOML, within its section. */
   readonly name: string;
-  /** One or two sentences for the reference: what it does, and when to change it. */
+  /** One or two sentences for the reference: what it does. */
   readonly doc: string;
+  /** For the reference: what a change costs, and the sign that it is time for one. Empty where there is nothing to weigh. */
+  readonly tuning: string;
   /** Its value is never printed. */
   readonly secret: boolean;
+  /** Of a secret key: which values other users of the machine must not read. When it is missing: all but an empty one. */
+  readonly holdsSecret?: (value: T) => boolean;
   /** The value when nobody sets it; a function when it depends on the machine. */
   readonly fallback: T | (() => T);
   /** The default as the reference shows it: in the key's own spelling. */
@@ -32,7 +37,10 @@ export interface ConfigKey<T> {
 
 interface KeyOptions<T> {
   name: string;
+  /** What it does. */
   doc: string;
+  /** What a change costs, and when to make it. */
+  tuning?: string;
   fallback: T | (() => T);
   /** Needed when `fallback` is a function. */
   fallbackText?: string;
@@ -44,19 +52,22 @@ function fallbackTextOf<T>(options: KeyOptions<T>, write: (value: T) => string):
   return write(options.fallback);
 }
 
+/** A number is a trade-off: its `tuning` says which. */
 interface NumberOptions extends KeyOptions<number> {
+  tuning: string;
   min: number;
   max: number;
-  /** What one is, for the reference: `VMs`, `bytes`, `MiB`. */
-  unit: string;
+  /** What one is, for the reference: `VMs`, `bytes`, `MiB`. None for a number that counts nothing, such as a port. */
+  unit?: string;
 }
 
 const wholeNumberPattern = /^-?\d{1,16}$/;
 
 export function integerKey(options: NumberOptions): ConfigKey<number> {
   const { min, max, unit } = options;
-  const limitsText = `${min} to ${max}`;
-  const expected = `a whole number of ${unit} from ${limitsText}`;
+  const show = unit === 'bytes' ? showBytes : String;
+  const limitsText = `${show(min)} to ${show(max)}`;
+  const expected = `a whole number${unit === undefined ? '' : ` of ${unit}`} from ${limitsText}`;
   const check = (value: unknown): Reading<number> =>
     typeof value === 'number' && Number.isSafeInteger(value) && value >= min && value <= max
       ? { ok: true, value }
@@ -64,10 +75,11 @@ export function integerKey(options: NumberOptions): ConfigKey<number> {
   return {
     name: options.name,
     doc: options.doc,
+    tuning: options.tuning ?? '',
     secret: false,
     fallback: options.fallback,
-    fallbackText: fallbackTextOf(options, String),
-    typeText: `integer (${unit})`,
+    fallbackText: fallbackTextOf(options, show),
+    typeText: unit === undefined ? 'integer' : `integer (${unit})`,
     limitsText,
     read: check,
     readText: (text) => (wholeNumberPattern.test(text) ? check(Number(text)) : { ok: false, expected }),
@@ -75,7 +87,15 @@ export function integerKey(options: NumberOptions): ConfigKey<number> {
   };
 }
 
+/** `1048576 (1 MiB)`; without the second spelling where it is not a whole number. */
+function showBytes(bytes: number): string {
+  const power = bytes === 0 ? 0 : Math.min(5, Math.floor(Math.log2(bytes) / 10));
+  const whole = bytes / 1024 ** power;
+  return power === 0 || !Number.isInteger(whole) ? String(bytes) : `${bytes} (${whole} ${'KMGTP'[power - 1]}iB)`;
+}
+
 interface DurationOptions extends KeyOptions<number> {
+  tuning: string;
   minMs: number;
   maxMs: number;
   /** What a bare number counts, for keys that had a unit before they took durations; without it a bare number is refused. */
@@ -103,6 +123,7 @@ export function durationKey(options: DurationOptions): ConfigKey<number> {
   return {
     name: options.name,
     doc: options.doc,
+    tuning: options.tuning ?? '',
     secret: false,
     fallback: options.fallback,
     fallbackText: fallbackTextOf(options, write),
@@ -122,6 +143,7 @@ export function booleanKey(options: KeyOptions<boolean>): ConfigKey<boolean> {
   return {
     name: options.name,
     doc: options.doc,
+    tuning: options.tuning ?? '',
     secret: false,
     fallback: options.fallback,
     fallbackText: fallbackTextOf(options, String),
@@ -150,6 +172,7 @@ export function textKey(options: TextOptions<string>): ConfigKey<string> {
   return {
     name: options.name,
     doc: options.doc,
+    tuning: options.tuning ?? '',
     secret: options.secret ?? false,
     fallback: options.fallback,
     fallbackText: fallbackTextOf(options, quote),
@@ -161,18 +184,28 @@ export function textKey(options: TextOptions<string>): ConfigKey<string> {
   };
 }
 
+interface OptionalTextOptions extends KeyOptions<string | null> {
+  /** What it must be; `expected` says it in words. */
+  matches(text: string): boolean;
+  expected: string;
+  secret?: boolean;
+  holdsSecret?(value: string | null): boolean;
+}
+
 /** A text that may be left out; an empty one counts as left out. */
-export function optionalTextKey(options: TextOptions<string | null>): ConfigKey<string | null> {
-  const { pattern, expected } = options;
+export function optionalTextKey(options: OptionalTextOptions): ConfigKey<string | null> {
+  const { expected } = options;
   const read = (value: unknown): Reading<string | null> => {
     if (value === '') return { ok: true, value: null };
-    return typeof value === 'string' && pattern.test(value) ? { ok: true, value } : { ok: false, expected };
+    return typeof value === 'string' && options.matches(value) ? { ok: true, value } : { ok: false, expected };
   };
   const write = (value: string | null): string => quote(value ?? '');
   return {
     name: options.name,
     doc: options.doc,
+    tuning: options.tuning ?? '',
     secret: options.secret ?? false,
+    holdsSecret: options.holdsSecret,
     fallback: options.fallback,
     fallbackText: fallbackTextOf(options, write),
     typeText: 'text',
@@ -197,6 +230,7 @@ export function choiceKey<T extends string>(options: ChoiceOptions<T>): ConfigKe
   return {
     name: options.name,
     doc: options.doc,
+    tuning: options.tuning ?? '',
     secret: false,
     fallback: options.fallback,
     fallbackText: fallbackTextOf(options, quote),
@@ -208,12 +242,71 @@ export function choiceKey<T extends string>(options: ChoiceOptions<T>): ConfigKe
   };
 }
 
+interface DurationTableOptions extends KeyOptions<Record<string, number>> {
+  minMs: number;
+  maxMs: number;
+  countMax: number;
+  /** What a name must look like; `nameExpected` says it in words. */
+  isName(name: string): boolean;
+  nameExpected: string;
+}
+
+/** A table of names to durations; the values are in milliseconds. In the environment it is a JSON object. */
+export function durationTableKey(options: DurationTableOptions): ConfigKey<Record<string, number>> {
+  const { minMs, maxMs, countMax } = options;
+  const limitsText = `up to ${countMax} entries, each ${options.nameExpected}, from ${formatDuration(minMs)} to ${formatDuration(maxMs)}`;
+  const expected = `a table of ${limitsText}: ${durationExpected}`;
+  const read = (value: unknown): Reading<Record<string, number>> => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value) || value instanceof Date) {
+      return { ok: false, expected };
+    }
+    const entries = Object.entries(value);
+    if (entries.length > countMax) return { ok: false, expected };
+    const durations: Record<string, number> = {};
+    for (const [name, text] of entries) {
+      const durationMs = typeof text === 'string' ? parseDuration(text) : null;
+      if (!options.isName(name) || durationMs === null || durationMs < minMs || durationMs > maxMs) {
+        return { ok: false, expected };
+      }
+      durations[name] = durationMs;
+    }
+    return { ok: true, value: durations };
+  };
+  const write = (value: Record<string, number>): string => {
+    const entries = Object.entries(value).map(([name, durationMs]) => `${name} = "${formatDuration(durationMs)}"`);
+    return entries.length === 0 ? '{}' : `{ ${entries.join(', ')} }`;
+  };
+  return {
+    name: options.name,
+    doc: options.doc,
+    tuning: options.tuning ?? '',
+    secret: false,
+    fallback: options.fallback,
+    fallbackText: fallbackTextOf(options, write),
+    typeText: 'table of durations',
+    limitsText,
+    read,
+    readText(text) {
+      try {
+        return read(JSON.parse(text));
+      } catch {
+        return { ok: false, expected: `${expected}, as a JSON object` };
+      }
+    },
+    write,
+  };
+}
+
 interface ListOptions extends KeyOptions<string[]> {
   lengthMax: number;
   /** What one entry must look like; `itemExpected` says it in words. */
   isItem(item: string): boolean;
   itemExpected: string;
+  /** What is wrong with an entry that `isItem` refuses, as the rest of "which …"; null when there is nothing special to say. */
+  itemProblem?(item: string): string | null;
 }
+
+const shownItemLengthMax = 60;
 
 /** A list of texts; in the environment it is a JSON array. */
 export function listKey(options: ListOptions): ConfigKey<string[]> {
@@ -221,8 +314,13 @@ export function listKey(options: ListOptions): ConfigKey<string[]> {
   const read = (value: unknown): Reading<string[]> => {
     if (!Array.isArray(value) || value.length > options.lengthMax) return { ok: false, expected };
     const items: string[] = [];
-    for (const item of value as unknown[]) {
-      if (typeof item !== 'string' || !options.isItem(item)) return { ok: false, expected };
+    for (const [index, item] of (value as unknown[]).entries()) {
+      if (typeof item !== 'string' || !options.isItem(item)) {
+        const problem = typeof item === 'string' ? (options.itemProblem?.(item) ?? null) : null;
+        const shown = typeof item === 'string' ? quote(item.slice(0, shownItemLengthMax)) : `a ${typeof item}`;
+        const got = `${shown} as entry ${index + 1}${problem === null ? '' : `, which ${problem}`}`;
+        return { ok: false, expected, got };
+      }
       items.push(item);
     }
     return { ok: true, value: items };
@@ -231,6 +329,7 @@ export function listKey(options: ListOptions): ConfigKey<string[]> {
   return {
     name: options.name,
     doc: options.doc,
+    tuning: options.tuning ?? '',
     secret: false,
     fallback: options.fallback,
     fallbackText: fallbackTextOf(options, write),

@@ -5,8 +5,19 @@
 import { readFileSync, statSync } from 'node:fs';
 import { parse, TomlError } from 'smol-toml';
 import { NflowError } from '../errors.ts';
+import { adminContradictions } from './admin-access.ts';
 import type { Config } from './config.ts';
-import { inheritedKeys, inheritedSections, plannedKeys, plannedSections } from './foreign-keys.ts';
+import { corsCredentialsExpected } from './cors.ts';
+import { parseDsn } from './dsn.ts';
+import {
+  hasInheritedKeys,
+  inheritedSections,
+  isInheritedSecret,
+  plannedKeys,
+  plannedSections,
+  successorOf,
+} from './foreign-keys.ts';
+import type { Reading } from './key-kinds.ts';
 import { configSections, environmentName, type PlacedKey, placedKeys, varsSection } from './keys.ts';
 import { nearestName } from './nearest-name.ts';
 import { isTable, locateTomlKeys } from './toml-lines.ts';
@@ -43,7 +54,7 @@ export interface LoadedConfig {
   config: Config;
   /** `section.key` (also `vars.NAME`) to where its value came from: `default`, `config.toml:12`, `NFLOW_SERVER__PORT`, `--port`. */
   origins: Map<string, string>;
-  /** Sentences for a person: what was accepted and has no effect. */
+  /** Sentences for a person: what was accepted and has no effect, one a key, and what others can read that they should not. */
   warnings: string[];
 }
 
@@ -100,7 +111,9 @@ class ConfigReading {
   readonly #vars = new Map<string, VarValue>();
   readonly #origins = new Map<string, string>();
   readonly #findings: ConfigFinding[] = [];
-  readonly #withoutEffect: string[] = [];
+  readonly #warnings: string[] = [];
+  /** Of the file: keys with something to hide. */
+  readonly #secretIds: string[] = [];
 
   readFile(file: string): void {
     const text = this.#readText(file);
@@ -121,6 +134,7 @@ class ConfigReading {
       if (isTable(section)) this.#readSection(file, sectionName, section, lineOf);
       else this.#refuseUnknown(file, line, sectionName, gotText(section));
     }
+    this.#warnOfReaders(file);
   }
 
   #readText(file: string): string | null {
@@ -148,12 +162,12 @@ class ConfigReading {
   }
 
   #readSection(file: string, sectionName: string, section: Record<string, unknown>, lineOf: Map<string, number>): void {
-    if (inheritedSections.includes(sectionName)) {
-      this.#withoutEffect.push(`[${sectionName}]`);
+    if (Object.hasOwn(inheritedSections, sectionName)) {
+      this.#inherit(file, sectionName, section, lineOf);
       return;
     }
     const entries = Object.entries(section);
-    if (entries.length === 0 && !knownSections.includes(sectionName)) {
+    if (entries.length === 0 && !knownSections.includes(sectionName) && !hasInheritedKeys(sectionName)) {
       this.#refuseUnknown(file, lineOf.get(sectionName) ?? 0, sectionName, `[${sectionName}]`);
     }
     for (const [name, value] of entries) {
@@ -162,9 +176,42 @@ class ConfigReading {
       const origin = line === 0 ? file : `${file}:${line}`;
       const placed = keyById.get(id);
       if (sectionName === varsSection.name) this.#readVar(file, line, id, name, value, origin);
-      else if (placed === undefined) this.#refuseUnknown(file, line, id, gotText(value));
-      else this.#take(placed, placed.key.read(value), file, line, gotText(value), origin);
+      else if (placed !== undefined) this.#take(placed, placed.key.read(value), file, line, gotText(value), origin);
+      else if (isTable(value) || successorOf(id) === null) this.#refuseUnknown(file, line, id, gotText(value));
+      else this.#inherit(file, sectionName, { [name]: value }, lineOf);
     }
+  }
+
+  /** Keys of the original without effect, in tables of tables too: one warning each. */
+  #inherit(file: string, parent: string, table: Record<string, unknown>, lineOf: Map<string, number>): void {
+    for (const [name, value] of Object.entries(table)) {
+      const id = `${parent}.${name}`;
+      if (isTable(value)) {
+        this.#inherit(file, id, value, lineOf);
+        continue;
+      }
+      const line = lineOf.get(id) ?? 0;
+      this.#warnWithoutEffect(line === 0 ? file : `${file}:${line}`, id, id);
+      if (isInheritedSecret(name, value)) this.#secretIds.push(id);
+    }
+  }
+
+  #warnWithoutEffect(place: string, shownAs: string, id: string): void {
+    const successor = successorOf(id);
+    const instead = successor === null || successor === '' ? '' : `; ${successor}`;
+    this.#warnings.push(`${place}: ${shownAs} of the original nFlow has no effect in this version${instead}`);
+  }
+
+  /** Tells when a file with secrets can be read by every user of the machine. */
+  #warnOfReaders(file: string): void {
+    // Windows knows no such bits: the mode there says nothing.
+    if (this.#secretIds.length === 0 || process.platform === 'win32') return;
+    const { mode } = statSync(file);
+    if ((mode & 0o004) === 0) return;
+    const bits = (mode & 0o777).toString(8).padStart(4, '0');
+    this.#warnings.push(
+      `${file}: every user of this machine can read it (mode ${bits}), and it holds ${this.#secretIds.join(', ')}; run \`chmod 600 ${file}\`, or move what is secret to the environment`,
+    );
   }
 
   readEnvironment(env: Readonly<Record<string, string | undefined>>): void {
@@ -178,6 +225,8 @@ class ConfigReading {
         this.#readVar('environment', 0, variable, name, this.#typedLikeBefore(name, text), variable);
       } else if (placed !== undefined) {
         this.#take(placed, placed.key.readText(text), 'environment', 0, gotText(text), variable, variable);
+      } else if (successorOf(`${section}.${name.toLowerCase()}`) !== null) {
+        this.#warnWithoutEffect('environment', variable, `${section}.${name.toLowerCase()}`);
       } else {
         this.#refuseUnknown('environment', 0, `${section}.${name.toLowerCase()}`, gotText(text), variable);
       }
@@ -195,7 +244,7 @@ class ConfigReading {
 
   #take(
     placed: PlacedKey,
-    reading: { ok: true; value: unknown } | { ok: false; expected: string },
+    reading: Reading<unknown>,
     file: string,
     line: number,
     gotOpen: string,
@@ -205,9 +254,13 @@ class ConfigReading {
     if (reading.ok) {
       this.#values.set(placed.id, reading.value);
       this.#origins.set(placed.id, origin);
+      if (placed.key.secret && file !== 'environment' && file !== 'flags') {
+        const holdsSecret = placed.key.holdsSecret ?? ((value) => value !== null && value !== '');
+        if (holdsSecret(reading.value)) this.#secretIds.push(placed.id);
+      }
       return;
     }
-    const got = placed.key.secret ? 'a value that is not shown' : gotOpen;
+    const got = placed.key.secret ? 'a value that is not shown' : (reading.got ?? gotOpen);
     const { expected } = reading;
     this.#find(file, line, shownAs, 'invalid-value', got, expected, `${shownAs}: got ${got}, expected ${expected}`);
   }
@@ -264,10 +317,6 @@ class ConfigReading {
 
   #refuseUnknown(file: string, line: number, id: string, got: string, shownAs: string = id): void {
     const section = id.split('.', 1)[0] as string;
-    if (inheritedKeys.includes(id) || (inheritedSections.includes(section) && id !== section)) {
-      this.#withoutEffect.push(inheritedKeys.includes(id) ? id : `[${section}]`);
-      return;
-    }
     if (plannedKeys.includes(id) || plannedSections.includes(section)) {
       this.#find(
         file,
@@ -315,17 +364,13 @@ class ConfigReading {
     // The type of `configSections` ties every field of Config to a key of its type, so the filled table is one.
     const config = { ...sections, vars: Object.fromEntries(this.#vars) } as unknown as Config;
     this.#checkTogether(config);
-    const names = [...new Set(this.#withoutEffect)];
-    const warnings =
-      names.length === 0
-        ? []
-        : [`Accepted from the original configuration, without effect in this version: ${names.join(', ')}.`];
-    return { loaded: { config, origins: this.#origins, warnings }, findings: this.#findings };
+    return { loaded: { config, origins: this.#origins, warnings: this.#warnings }, findings: this.#findings };
   }
 
   /** Limits between keys: a default gives way, a value that somebody wrote is told. */
   #checkTogether(config: Config): void {
-    const { vmPool, server } = config;
+    this.#checkDatabase(config.databaseNflow);
+    const { vmPool, server, monitor } = config;
     if (this.#origins.get('vm_pool.preload_size') === 'default') {
       vmPool.preloadSize = Math.min(vmPool.preloadSize, vmPool.maxSize);
     }
@@ -340,21 +385,48 @@ class ConfigReading {
       const expected = `at most server.max_inflight_bytes, which is ${server.maxInflightBytes}`;
       this.#contradict('server.max_body_bytes', server.bodySizeMax, expected);
     }
+    if (monitor.metricsPath === monitor.healthCheckPath) {
+      const expected = 'another path than that of monitor.health_check_path';
+      this.#contradict('monitor.metrics_path', monitor.metricsPath, expected);
+    }
+    for (const { id, got, expected } of adminContradictions(config)) this.#contradict(id, got, expected);
+    if (config.cors.credentials && config.cors.origins.includes('*')) {
+      this.#contradict('cors.credentials', 'true', corsCredentialsExpected);
+    }
   }
 
-  #contradict(id: string, value: number, expected: string): void {
+  #checkDatabase(database: Config['databaseNflow']): void {
+    const id = 'database_nflow.dsn';
+    if (database.driver === 'sqlite3') {
+      const place = this.#origins.get('database_nflow.driver') ?? 'default';
+      const ignored = database.dsn === null ? '' : `, and ${id} is not read`;
+      this.#warnings.push(
+        `${place}: database_nflow.driver "sqlite3" of the original nFlow: this one keeps its data in PostgreSQL, so the embedded server in the data folder is used${ignored}`,
+      );
+      database.dsn = null;
+      this.#origins.set(id, 'default');
+    }
+    if (database.dsn === null) return;
+    try {
+      parseDsn(database.dsn);
+    } catch (error) {
+      if (!(error instanceof NflowError)) throw error;
+      const { file, line } = this.#placeOf(id);
+      const { got = '', expected = '' } = error.details;
+      this.#find(file, line, id, 'invalid-value', got, expected, `${id}: ${error.message}`);
+    }
+  }
+
+  #contradict(id: string, value: number | string, expected: string): void {
+    const { file, line } = this.#placeOf(id);
+    this.#find(file, line, id, 'contradiction', String(value), expected, `${id}: got ${value}, expected ${expected}`);
+  }
+
+  /** Where the effective value of a key was written. */
+  #placeOf(id: string): { file: string; line: number } {
     const origin = this.#origins.get(id) ?? 'default';
     const match = /^(.*):(\d+)$/.exec(origin);
-    const file = match?.[1] ?? origin;
-    this.#find(
-      file,
-      Number(match?.[2] ?? 0),
-      id,
-      'contradiction',
-      String(value),
-      expected,
-      `${id}: got ${value}, expected ${expected}`,
-    );
+    return { file: match?.[1] ?? origin, line: Number(match?.[2] ?? 0) };
   }
 }
 

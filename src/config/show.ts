@@ -1,24 +1,37 @@
-import { placedKeys, varsSection } from './keys.ts';
+import { parse } from 'smol-toml';
+import { environmentName, placedKeys, varsSection } from './keys.ts';
 import type { LoadedConfig } from './load.ts';
 
 export interface ShownValue {
   /** `section.key`. */
   key: string;
-  /** As it would be written in TOML; secrets are hidden. */
+  /** As it would be written in TOML; a secret is `"(hidden)"`. */
   value: string;
+  /** `default`, `config.toml:12`, `NFLOW_SERVER__PORT` or `--port`. */
   origin: string;
+  /** The variable that sets it. */
+  environment: string;
 }
 
 /** Every effective value with where it came from, for `nflow config show`. Secrets are never in it. */
 export function showConfig(loaded: LoadedConfig): ShownValue[] {
   const shown = placedKeys.map(({ id, section, field, key }): ShownValue => {
     const value = (loaded.config[section] as Record<string, unknown>)[field];
-    const isHidden = key.secret && value !== null;
-    return { key: id, value: isHidden ? '"(hidden)"' : key.write(value), origin: loaded.origins.get(id) ?? 'default' };
+    const isHidden = key.secret && value !== null && value !== '';
+    return describe(loaded, id, isHidden ? '"(hidden)"' : key.write(value), environmentName(id));
   });
   for (const [name, value] of Object.entries(loaded.config.vars)) {
     const id = `${varsSection.name}.${name}`;
-    shown.push({ key: id, value: JSON.stringify(value), origin: loaded.origins.get(id) ?? 'default' });
+    shown.push(describe(loaded, id, JSON.stringify(value), `${environmentName(`${varsSection.name}.`)}${name}`));
   }
   return shown;
+}
+
+function describe(loaded: LoadedConfig, key: string, value: string, environment: string): ShownValue {
+  return { key, value, origin: loaded.origins.get(key) ?? 'default', environment };
+}
+
+/** The same for programs: each value as TOML reads it, a text, a number, a boolean or a list. */
+export function showConfigAsJson(loaded: LoadedConfig): Record<string, unknown>[] {
+  return showConfig(loaded).map((shown) => ({ ...shown, value: parse(`value = ${shown.value}`).value }));
 }

@@ -1,20 +1,26 @@
 import { parse } from 'smol-toml';
 
-/** More lines than this are not searched: finding them is quadratic, and no configuration is that long. */
-const lineCountMax = 1000;
+/** Lines of one section; after a longer one nothing is searched: finding them is quadratic, and no section is that long. */
+const sectionLinesMax = 1500;
 
 /**
  * The line (1-based) on which each key of a valid TOML text is written, by its path joined with dots; a section by its first line.
  * The parser gives no positions for keys, so it is asked: the text is parsed up to every line, and what a line adds is on it.
- * A value over several lines makes the texts in between invalid, so it gets the line on which it begins.
+ * A value over several lines makes the texts in between invalid, so it gets the line on which it begins. A header names its table
+ * in full, so the text before it need not be parsed again.
  */
 export function locateTomlKeys(text: string): Map<string, number> {
   const lineOf = new Map<string, number>();
-  const lines = text.split('\n');
-  if (lines.length > lineCountMax) return lineOf;
   let beginning = 1;
+  let sectionBeginning = 1;
   let prefix = '';
-  for (const [index, line] of lines.entries()) {
+  for (const [index, line] of text.split('\n').entries()) {
+    const isComplete = beginning === index + 1;
+    if (isComplete && line.trimStart().startsWith('[')) {
+      prefix = '';
+      sectionBeginning = beginning;
+    }
+    if (index + 1 - sectionBeginning >= sectionLinesMax) return lineOf;
     prefix += `${line}\n`;
     let table: Record<string, unknown>;
     try {

@@ -5,6 +5,8 @@ export interface ProgramRef {
   /** Unique in this process and never reused; a new compilation is a new id. */
   readonly id: number;
   readonly workflow: string;
+  /** A runner never executes workflows of two trust groups. Null or absent: the default one. */
+  readonly trustGroup?: string | null;
   readonly text: string;
 }
 
@@ -33,6 +35,8 @@ export interface RunStart {
   /** Wall clock (ms, `performance.now()` of the gateway) after which the run is stopped, in the middle of a segment too. */
   deadlineMs: number;
   care: Care;
+  /** It was taken in before, and may have done something: it waits for its turn however long that takes, and is not refused. */
+  isReturning?: boolean;
 }
 
 /**
@@ -43,6 +47,10 @@ export interface RunStart {
  */
 export type Care = 'none' | 'careful' | 'quarantine';
 
+/**
+ * What a segment asks for. Besides effects: `timer`, with the milliseconds as its arguments and a negative `seq`, and `cancel`, which
+ * takes back what has that `seq`.
+ */
 export interface IssuedEffect {
   stepPath: string;
   attempt: number;
@@ -96,6 +104,8 @@ export interface RunOutcome {
 export type RunLoss =
   /** Its VM or runner is gone through no known fault of its own: resume it elsewhere. */
   | { kind: 'lost' }
+  /** It had left its VM, to make room or to get out of another's way, and a result for it has come: resume it. */
+  | { kind: 'evicted' }
   /** Its segment was stopped although it had hardly any CPU time: run it again. */
   | { kind: 'interrupted' }
   /** The runner died while it executed this run, or (not alone) one of several that it is one of: resume it with that care. */
@@ -104,7 +114,7 @@ export type RunLoss =
   | { kind: 'timed_out'; limit: 'timeout' | 'max_execution_seconds' }
   /** It exceeded the memory of its VM, or killed a quarantine runner too. */
   | { kind: 'crashed'; reason: string }
-  /** Every VM was executing for longer than `acquire_timeout_ms`. */
+  /** Every VM was executing for longer than `acquire_timeout_ms`, or is expected to be. */
   | { kind: 'pool_exhausted' };
 
 /** Called by the dispatcher; after `onEnd` or `onLoss` the dispatch is over and nothing more is called. */
@@ -124,7 +134,7 @@ export interface RunHandle {
 }
 
 export interface DispatchStats {
-  runners: number;
+  runners: Readonly<Record<'fast' | 'slow' | 'spare' | 'quarantine', number>>;
   vmSize: number;
   vmInUse: number;
   waiting: number;
@@ -132,6 +142,17 @@ export interface DispatchStats {
   restartsTotal: number;
   killedTotal: number;
   vmCreatedTotal: number;
+  /** Times that a runner left the fast lane because of a long segment. */
+  handoffsTotal: number;
+  /** Waiting runs that left their VM. */
+  evictedTotal: number;
+}
+
+/** Told of every segment. */
+export interface DispatchObserver {
+  onSegment(lane: 'fast' | 'slow' | 'quarantine', durationMs: number): void;
+  /** From a run's dispatch until it had a VM. */
+  onAcquire(durationMs: number): void;
 }
 
 export interface Dispatcher {

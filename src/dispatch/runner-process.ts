@@ -1,21 +1,15 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
-import { fileURLToPath } from 'node:url';
 import { packDelivery, packStart } from '../protocol/crossing.ts';
 import { type Frame, FrameReader, FrameWriter, frameType, startFlag } from '../protocol/frames.ts';
-import { type RunnerSettings, runnerAnnounceFd, runnerSocketFd } from '../protocol/runner-settings.ts';
+import type { RunnerSettings } from '../protocol/runner-settings.ts';
 import { Announcement } from './announcement.ts';
-import type { ProgramRef, RunListener, RunStart } from './port.ts';
-
-/** A run as the gateway knows it while it is dispatched to a runner. */
-export interface DispatchedRun {
-  token: number;
-  start: RunStart;
-  listener: RunListener;
-  runner: RunnerProcess;
-  /** Frames sent for it that were not answered yet. */
-  unanswered: number;
-}
+import type { DispatchedRun } from './dispatched-run.ts';
+import type { IsolatedProcess } from './isolation/isolated-process.ts';
+import type { RunnerLauncher } from './isolation/runner-launcher.ts';
+import type { Lane } from './lane.ts';
+import { LastWords } from './last-words.ts';
+import type { ProgramRef } from './port.ts';
+import { type Delivery, WorkQueue } from './work-queue.ts';
 
 export interface RunnerEvents {
   onFrame(runner: RunnerProcess, frame: Frame): void;
@@ -26,10 +20,6 @@ export interface RunnerEvents {
 /** Why the gateway killed a runner: what its announced run ends with. */
 export type KillReason = 'timeout' | 'max_execution_seconds' | 'memory' | 'stuck' | 'dropped' | 'protocol' | 'closing';
 
-const entryPoint = fileURLToPath(
-  new URL(`../runner/main${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url),
-);
-
 /**
  * When frames leave for a runner: at the end of the turn of the event loop, and sooner when some have gathered while the runner has
  * nothing to do, so that both work at once; but not in ever smaller writes while it is busy, since each write wakes it and costs as
@@ -38,8 +28,8 @@ const entryPoint = fileURLToPath(
 const writesOnTheWayMax = 4;
 const idleFlushBytes = 1500;
 const busyFlushBytes = 8000;
-/** Smoothing of the learned time of a segment. */
-const learningRate = 0.1;
+/** CPU that one workflow may use in its turn, of the results that wait for a runner. */
+const deliveriesQuantumMs = 1;
 
 /**
  * One runner as a child process: starts it, writes frames to it a turn of the event loop at a time, hands out its frames.
@@ -50,23 +40,33 @@ const learningRate = 0.1;
  */
 export class RunnerProcess {
   readonly quarantine: boolean;
+  /** Where it works; null while it starts, stands by or goes. */
+  lane: Lane | null = null;
   readonly announcement = new Announcement();
   readonly runs = new Map<number, DispatchedRun>();
-  readonly pid: number;
   readonly startedMs = performance.now();
+  /** When something came from it last. */
+  lastFrameMs = 0;
   isReady = false;
   hasExited = false;
   killReason: KillReason | null = null;
-  /** First line that it wrote on stderr, for the log. */
-  lastWords = '';
   /** Start and deliver frames that were not answered yet. */
   unanswered = 0;
-  /** Learned mean of a segment, ms. */
-  segmentMs = 0.05;
+  /** Their estimated CPU. */
+  openMs = 0;
+  /** Results that wait until it has room. */
+  readonly deliveries = new WorkQueue(deliveriesQuantumMs);
+  /** CPU that results had more than first segments, while both waited. */
+  turnMs = 0;
+  /** It executes a segment that is over the fast budget: nothing is put behind it. */
+  isHeld = false;
+  /** The lane watch's memory of the segment being executed. */
+  readonly pace = { token: 0, cpuMs: 0 };
   /** The watchdog's memory of the segment being executed. */
   readonly watch = { token: 0, sinceMs: 0, sinceCpuMs: 0 };
   readonly pool = { size: 0, inUse: 0, createdTotal: 0 };
-  readonly #child: ChildProcess;
+  readonly #process: IsolatedProcess;
+  readonly #lastWords = new LastWords();
   readonly #socket: Socket;
   readonly #writer = new FrameWriter();
   readonly #programs = new Set<number>();
@@ -80,21 +80,19 @@ export class RunnerProcess {
     this.#socket.write(this.#writer.take());
   };
 
-  constructor(settings: RunnerSettings, quarantine: boolean, events: RunnerEvents) {
+  constructor(launcher: RunnerLauncher, settings: RunnerSettings, quarantine: boolean, events: RunnerEvents) {
     this.quarantine = quarantine;
-    const stdio: ('ignore' | 'inherit' | 'pipe' | number)[] = ['ignore', 'ignore', 'pipe'];
-    stdio[runnerSocketFd] = 'pipe';
-    stdio[runnerAnnounceFd] = this.announcement.fd;
-    this.#child = spawn(process.execPath, ['--no-node-snapshot', '--disable-warning=ExperimentalWarning', entryPoint], {
-      stdio,
-      cwd: '/',
-      // No variable of ours reaches a process that runs strangers' code; the guest's time zone is UTC.
-      env: { TZ: 'UTC' },
-    });
-    this.pid = this.#child.pid ?? 0;
-    this.#socket = this.#child.stdio[runnerSocketFd] as Socket;
+    try {
+      this.#process = launcher.launch(this.announcement.fd);
+    } catch (error) {
+      this.announcement.close();
+      throw error;
+    }
+    const { child, socket } = this.#process;
+    this.#socket = socket;
     const reader = new FrameReader();
-    this.#socket.on('data', (chunk: Buffer) => {
+    socket.on('data', (chunk: Buffer) => {
+      this.lastFrameMs = performance.now();
       try {
         reader.push(chunk, (frame) => events.onFrame(this, frame));
       } catch (error) {
@@ -102,18 +100,15 @@ export class RunnerProcess {
         this.kill('protocol');
       }
     });
-    // V8 says why it gave up on stderr, with a native stack: the first line that says something is enough.
-    this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      this.lastWords ||=
-        text
-          .split('\n')
-          .find((line) => /[a-z]{4}/i.test(line))
-          ?.replace(/^[#\s]+/, '') ?? '';
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.#lastWords.push(text);
+      // It is dead already, and only takes long to say so. Nobody else gave a reason, so this is none of ours.
+      if (this.#lastWords.isFatal) this.#process.kill();
     });
     // A runner that is gone closes the socket while frames are written to it: `close` below tells the rest.
-    this.#socket.on('error', () => {});
-    this.#child.on('error', () => {});
-    this.#child.on('close', (code, signal) => {
+    socket.on('error', () => {});
+    child.on('error', () => {});
+    child.on('close', (code, signal) => {
       this.hasExited = true;
       events.onExit(this, signal ?? `exit code ${code}`);
       this.announcement.close();
@@ -121,21 +116,34 @@ export class RunnerProcess {
     this.#write(frameType.configure, 0, 0, 0, 0, 0, [JSON.stringify(settings)]);
   }
 
-  /** Milliseconds that a new segment would wait, by what was learned. */
-  get predictedWaitMs(): number {
-    return this.unanswered * this.segmentMs;
+  /** What V8 said when it gave up, for the log; else empty. */
+  get lastWords(): string {
+    return this.#lastWords.text;
   }
 
-  start(run: DispatchedRun, nowMs: number): void {
+  /** Of the process that executes segments. */
+  get pid(): number {
+    return this.#process.pid;
+  }
+
+  /** Whether it was sent the program. */
+  knows(programId: number): boolean {
+    return this.#programs.has(programId);
+  }
+
+  start(run: DispatchedRun, costMs: number, nowMs: number): void {
     const { start, token } = run;
     this.#ensureProgram(start.program);
+    run.state = 'sent';
+    run.runner = this;
     this.runs.set(token, run);
     const { version, timeMs, executionId, seed, inputJson, body } = start;
     const resumeJson = start.resume === null ? '' : JSON.stringify(start.resume);
     const packed = packStart(token, version, timeMs, executionId, seed, inputJson, resumeJson, body !== null);
     const remainingMs = Math.max(1, Math.min(start.deadlineMs - nowMs, 0x7fffffff));
-    this.#count(run);
-    const flags = start.care === 'careful' ? startFlag.careful : 0;
+    this.#count(run, costMs);
+    const flags =
+      (start.care === 'careful' ? startFlag.careful : 0) | (start.isReturning === true ? startFlag.returning : 0);
     this.#write(
       frameType.start,
       flags,
@@ -147,25 +155,43 @@ export class RunnerProcess {
     );
   }
 
-  deliver(run: DispatchedRun, stepPath: string, seq: number, ok: boolean, json: string, timeMs: number): void {
-    this.#count(run);
+  deliver(run: DispatchedRun, { stepPath, seq, ok, json, timeMs }: Delivery, costMs: number): void {
+    this.#count(run, costMs);
     this.#write(frameType.deliver, 0, run.token, 0, 0, 0, [packDelivery(run.token, seq, ok, timeMs, stepPath, json)]);
   }
 
+  /** Tells it to forget the run. */
   drop(run: DispatchedRun): void {
-    if (!this.runs.delete(run.token)) return;
+    if (this.release(run) && !this.hasExited) this.#write(frameType.drop, 0, run.token, 0, 0, 0, []);
+  }
+
+  /** The run is none of its runs any more; false when it was not. */
+  release(run: DispatchedRun): boolean {
+    if (!this.runs.delete(run.token)) return false;
     this.unanswered -= run.unanswered;
+    this.openMs = this.unanswered === 0 ? 0 : this.openMs - run.openMs;
+    run.lane.uncount(run, run.unanswered + run.queuedDeliveries);
     run.unanswered = 0;
-    if (!this.hasExited) this.#write(frameType.drop, 0, run.token, 0, 0, 0, []);
+    run.openMs = 0;
+    run.queuedDeliveries = 0;
+    return true;
   }
 
   /** Books the answer to a start or deliver frame. */
-  answered(run: DispatchedRun, durationMs: number): void {
-    if (run.unanswered > 0) {
-      run.unanswered--;
-      this.unanswered--;
-    }
-    this.segmentMs += (durationMs - this.segmentMs) * learningRate;
+  answered(run: DispatchedRun): void {
+    this.isHeld = false;
+    if (run.unanswered === 0) return;
+    const costMs = run.openMs / run.unanswered;
+    run.openMs -= costMs;
+    run.unanswered--;
+    this.unanswered--;
+    this.openMs = this.unanswered === 0 ? 0 : this.openMs - costMs;
+    run.lane.uncount(run, 1);
+  }
+
+  /** How many VMs it may have, and how many of them ready without a workflow. */
+  resize(maxSize: number, preloadSize: number): void {
+    if (!this.hasExited) this.#write(frameType.resize, 0, 0, maxSize, preloadSize, 0, []);
   }
 
   /** The runner has come to the end of a write. */
@@ -178,10 +204,15 @@ export class RunnerProcess {
     if (this.#programs.delete(programId)) this.#write(frameType.program, 1, 0, programId, 0, 0, []);
   }
 
+  /** Asks it to give up a VM: all of them together take too much memory. */
+  relieve(): void {
+    if (!this.hasExited) this.#write(frameType.relieve, 0, 0, 0, 0, 0, []);
+  }
+
   kill(reason: KillReason): void {
     if (this.hasExited || this.killReason !== null) return;
     this.killReason = reason;
-    this.#child.kill('SIGKILL');
+    this.#process.kill();
   }
 
   /** Lets it end by itself. */
@@ -190,9 +221,11 @@ export class RunnerProcess {
     this.#socket.end();
   }
 
-  #count(run: DispatchedRun): void {
+  #count(run: DispatchedRun, costMs: number): void {
     run.unanswered++;
+    run.openMs += costMs;
     this.unanswered++;
+    this.openMs += costMs;
   }
 
   #ensureProgram(program: ProgramRef): void {

@@ -12,6 +12,12 @@ const intervalMs = 50;
 const graceMs = 300;
 /** Resident memory that a runner may have beside what one VM may use: Node, the isolates of light workflows, garbage. */
 const residentBaseMiB = 1536;
+/** From here on a runner is asked to give up the VMs that it needs least. */
+const residentRelievedMiB = 1024;
+/** Looks between two at a runner's memory. */
+const memoryLooks = 20;
+/** A runner that gets no CPU is not stuck: it is given this much longer. */
+const starvedGrace = 20;
 
 /**
  * The second line against code that does not stop: native loops ignore an isolate's timeout, and memory outside the heap ignores its
@@ -23,8 +29,15 @@ export class Watchdog {
 
   constructor(options: WatchdogOptions) {
     this.#options = options;
+    let looks = 0;
     this.#timer = setInterval(() => {
-      for (const runner of options.runners()) if (!runner.hasExited) this.#look(runner, performance.now());
+      const nowMs = performance.now();
+      const isMemoryDue = ++looks % memoryLooks === 0;
+      for (const runner of options.runners()) {
+        if (runner.hasExited) continue;
+        this.#look(runner, nowMs);
+        if (isMemoryDue && (readResidentMiB(runner.pid) ?? 0) > residentRelievedMiB) runner.relieve();
+      }
     }, intervalMs);
   }
 
@@ -45,22 +58,23 @@ export class Watchdog {
       watch.sinceCpuMs = readThreadCpuMs(runner.pid) ?? 0;
       return;
     }
+    const cpuMs = (readThreadCpuMs(runner.pid) ?? 0) - watch.sinceCpuMs;
+    const isOverdue = cpuMs > graceMs || nowMs - watch.sinceMs > starvedGrace * graceMs;
     if (token < 0) {
       // Programs that are known to be quick, and have made no progress for that long.
-      if (nowMs - watch.sinceMs > graceMs) runner.kill('stuck');
+      if (isOverdue) runner.kill('stuck');
       return;
     }
     const run = runner.runs.get(token);
     if (run === undefined) {
       // The gateway gave the run up (its time was over, its client left) and the runner is still in it.
-      if (nowMs - watch.sinceMs > graceMs) runner.kill('dropped');
+      if (isOverdue) runner.kill('dropped');
       return;
     }
     if (nowMs > run.start.deadlineMs + graceMs) {
       runner.kill('timeout');
       return;
     }
-    const cpuMs = (readThreadCpuMs(runner.pid) ?? 0) - watch.sinceCpuMs;
     if (cpuMs > this.#options.maxExecutionMs + graceMs) {
       runner.kill('max_execution_seconds');
       return;

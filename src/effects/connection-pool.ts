@@ -12,6 +12,8 @@ export interface ConnectionLimits {
   idleConnTimeoutMs: number;
   /** Open at one time for one origin, with or without a request; 0 is no limit. */
   maxConnsPerHost: number;
+  /** For a new connection, TLS included. */
+  connectTimeoutMs: number;
 }
 
 /** Bytes of an answer's headers, as Node's own client: a server that sends more is broken or hostile. */
@@ -156,7 +158,7 @@ export class ConnectionPool {
   /** The caller has counted the connection in `state.open`. */
   async #connect(target: CheckedTarget, state: OriginState, signal: AbortSignal): Promise<PooledConnection> {
     try {
-      const { socket, addressKey } = await connectPinned(target, signal);
+      const { socket, addressKey } = await connectPinned(target, this.#limits.connectTimeoutMs, signal);
       if (this.#closed) {
         socket.destroy();
         throw closedFailure();

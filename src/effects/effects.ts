@@ -1,5 +1,5 @@
 import type { Config } from '../config/config.ts';
-import { parseEgressAllow } from './egress-allow.ts';
+import { parseEgressAllow } from '../config/egress-allow.ts';
 import { createEgressGuard } from './egress-guard.ts';
 import { createHttpEffect } from './http.ts';
 import { createNameResolver } from './name-resolver.ts';

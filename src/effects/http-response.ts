@@ -24,7 +24,9 @@ export async function renderHttpResult(response: WireResponse, sizeMax: number):
     else headers[name] = typeof value === 'string' ? value : value.join(', ');
   }
   const body = await decompress(response.body, headers, sizeMax);
-  const result: HttpResult = { status: response.status, headers, ...decode(body, headerText(headers['content-type'])) };
+  const isEncoded = !['', 'identity'].includes(contentEncoding(headers));
+  const content = isEncoded && body.length > 0 ? asBytes(body) : decode(body, headerText(headers['content-type']));
+  const result: HttpResult = { status: response.status, headers, ...content };
   const json = JSON.stringify(result);
   // Controls take six characters each in JSON: a hostile 10 MiB would be 60 MiB in the journal.
   const jsonSizeMax = 2 * sizeMax + 128 * 1024;
@@ -51,8 +53,9 @@ const decompressors: Record<string, (body: Buffer, options: { maxOutputLength: n
  * has the same limit as an answer that came plain: a bomb stops there.
  */
 async function decompress(body: Buffer, headers: HttpResult['headers'], sizeMax: number): Promise<Buffer> {
-  const encoding = headerText(headers['content-encoding']).trim().toLowerCase();
+  const encoding = contentEncoding(headers);
   const decompressor = Object.hasOwn(decompressors, encoding) ? decompressors[encoding] : undefined;
+  // One that is not known, and several over one another, stay as they are: the workflow gets the bytes.
   if (decompressor === undefined || body.length === 0) return body;
   try {
     const plain = await decompressor(body, { maxOutputLength: sizeMax });
@@ -77,9 +80,11 @@ function decode(body: Buffer, contentType: string): Pick<HttpResult, 'bodyKind' 
   if (isJson(mediaType)) return { bodyKind: 'json', bodyText: new TextDecoder().decode(body) };
   if (mediaType === '') return decodeUnlabelled(body);
   const decoder = isText(mediaType) ? decoderFor(contentType) : null;
-  return decoder === null
-    ? { bodyKind: 'base64', bodyText: body.toString('base64') }
-    : { bodyKind: 'text', bodyText: decoder.decode(body) };
+  return decoder === null ? asBytes(body) : { bodyKind: 'text', bodyText: decoder.decode(body) };
+}
+
+function asBytes(body: Buffer): Pick<HttpResult, 'bodyKind' | 'bodyText'> {
+  return { bodyKind: 'base64', bodyText: body.toString('base64') };
 }
 
 /** Small servers answer `ok` without a content type: valid UTF-8 is taken as text. */
@@ -87,7 +92,7 @@ function decodeUnlabelled(body: Buffer): Pick<HttpResult, 'bodyKind' | 'bodyText
   try {
     return { bodyKind: 'text', bodyText: new TextDecoder('utf-8', { fatal: true }).decode(body) };
   } catch {
-    return { bodyKind: 'base64', bodyText: body.toString('base64') };
+    return asBytes(body);
   }
 }
 
@@ -122,6 +127,10 @@ function decoderFor(contentType: string): TextDecoder | null {
   } catch {
     return null;
   }
+}
+
+function contentEncoding(headers: HttpResult['headers']): string {
+  return headerText(headers['content-encoding']).trim().toLowerCase();
 }
 
 function headerText(value: string | string[] | undefined): string {

@@ -1,5 +1,5 @@
 import type { Config } from '../config/config.ts';
-import { effectHeader } from '../protocol/effect-header.ts';
+import { type EffectSending, effectHeader } from '../protocol/effect-header.ts';
 import { ConnectionPool } from './connection-pool.ts';
 import type { EgressGuard } from './egress-guard.ts';
 import { BrokenBeforeAnswer, exchange, type Progress, type WireRequest, type WireResponse } from './http-exchange.ts';
@@ -29,7 +29,7 @@ export function createHttpEffect(config: Config['httpClient'], guard: EgressGuar
       const request = parseHttpRequest(argumentsJson, config.timeoutMs);
       tried = describeCall(request.method, request.url);
       const json = await withDeadline(request, context.signal, async (progress, signal) => {
-        const response = await followRedirects(request, context.idempotencyKey, progress, signal);
+        const response = await followRedirects(request, context, progress, signal);
         return renderHttpResult(response, config.responseSizeMax);
       });
       return { ok: true, json };
@@ -40,12 +40,12 @@ export function createHttpEffect(config: Config['httpClient'], guard: EgressGuar
 
   async function followRedirects(
     request: HttpRequest,
-    idempotencyKey: string,
+    context: EffectContext,
     progress: Progress,
     signal: AbortSignal,
   ): Promise<WireResponse> {
     for (let current = request, followed = 0; ; followed++) {
-      const response = await send(current, idempotencyKey, progress, signal).catch((error: unknown) => {
+      const response = await send(current, context, progress, signal).catch((error: unknown) => {
         throw followed > 0 && error instanceof HttpFailure ? afterRedirect(error, current) : error;
       });
       const next = current.followsRedirects ? redirectedRequest(current, response, followed) : null;
@@ -56,13 +56,13 @@ export function createHttpEffect(config: Config['httpClient'], guard: EgressGuar
 
   async function send(
     request: HttpRequest,
-    idempotencyKey: string,
+    context: EffectContext,
     progress: Progress,
     signal: AbortSignal,
   ): Promise<WireResponse> {
     progress.phase = 'resolving';
     const target = await guard.check(request.url, signal);
-    const wire = toWire(request, idempotencyKey);
+    const wire = toWire(request, context);
     for (let fresh = false; ; fresh = true) {
       progress.phase = 'connecting';
       const connection = await pool.acquire(target, signal, fresh);
@@ -137,7 +137,7 @@ function targetOf(argumentsJson: string): Pick<HttpRequest, 'method' | 'url'> | 
   }
 }
 
-function toWire(request: HttpRequest, idempotencyKey: string): WireRequest {
+function toWire(request: HttpRequest, { idempotencyKey, isFirstSending }: EffectContext): WireRequest {
   const given = new Set(request.headers.map((header) => header.name.toLowerCase()));
   const defaults: HeaderField[] = [
     { name: 'accept', value: '*/*' },
@@ -146,10 +146,11 @@ function toWire(request: HttpRequest, idempotencyKey: string): WireRequest {
     { name: 'user-agent', value: 'nflow' },
   ];
   if (!isSafeMethod(request.method)) defaults.push({ name: 'Idempotency-Key', value: idempotencyKey });
+  const sending: EffectSending = isFirstSending && !given.has('idempotency-key') ? 'first' : 'any';
   const headers = [
     ...request.headers.filter(({ name }) => name.toLowerCase() !== effectHeader),
     ...defaults.filter(({ name }) => !given.has(name.toLowerCase())),
-    { name: effectHeader, value: '1' },
+    { name: effectHeader, value: sending },
   ];
   return {
     method: request.method,

@@ -1,8 +1,8 @@
 import { connect as connectTcp, type Socket, type TcpNetConnectOpts } from 'node:net';
 import { connect as connectTls } from 'node:tls';
+import { addressKey, parseIpAddress } from '../config/ip-address.ts';
 import type { CheckedTarget } from './egress-guard.ts';
 import { errorCodeOf, HttpFailure } from './http-failure.ts';
-import { addressKey, parseIpAddress } from './ip-address.ts';
 
 /** Time for one of several addresses before the next is tried; Node's 250 ms gives up on far but healthy ones. */
 const attemptTimeoutMs = 1_000;
@@ -17,10 +17,28 @@ export interface PinnedConnection {
 
 /**
  * Connects to one of the target's checked addresses, and to no other: nothing is looked up here. The certificate is checked
- * against the name that the URL has. Rejects with HttpFailure `connect` or `tls`, or with `signal.reason`.
+ * against the name that the URL has. Rejects with HttpFailure `connect` (also when TCP and TLS together take longer than
+ * `timeoutMs`) or `tls`, or with `signal.reason`.
  */
-export async function connectPinned(target: CheckedTarget, signal: AbortSignal): Promise<PinnedConnection> {
+export async function connectPinned(
+  target: CheckedTarget,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<PinnedConnection> {
   signal.throwIfAborted();
+  const ending = new AbortController();
+  const onAbort = () => ending.abort(signal.reason);
+  const timer = setTimeout(() => ending.abort(slowFailure(target, timeoutMs)), timeoutMs);
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await connectUntil(target, ending.signal);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+async function connectUntil(target: CheckedTarget, signal: AbortSignal): Promise<PinnedConnection> {
   const tcp = connectTcp({
     ...whereTo(target),
     port: target.port,
@@ -100,8 +118,21 @@ class ClosedEarly extends Error {
 
 function ignoreError(): void {}
 
+function slowFailure(target: CheckedTarget, timeoutMs: number): HttpFailure {
+  return new HttpFailure(
+    'connect',
+    `no connection to ${addressesOf(target)} port ${target.port} within ${timeoutMs} ms ([http_client] connect_timeout). ` +
+      'Check that the service is up and that no firewall swallows the packets',
+    true,
+  );
+}
+
+function addressesOf(target: CheckedTarget): string {
+  return target.addresses.map((address) => (address.includes(':') ? `[${address}]` : address)).join(', ');
+}
+
 function connectFailure(target: CheckedTarget, error: unknown): HttpFailure {
-  const tried = target.addresses.map((address) => (address.includes(':') ? `[${address}]` : address)).join(', ');
+  const tried = addressesOf(target);
   const code = errorCodeOf(error instanceof AggregateError ? (error.errors[0] ?? error) : error);
   const why =
     code === 'ECONNREFUSED'

@@ -11,6 +11,11 @@ export interface EffectContext {
   workflow: string;
   /** Sent as `Idempotency-Key` on every method but GET and HEAD; the same on every repeat of the call. */
   idempotencyKey: string;
+  /**
+   * True when no gateway can have sent this call before: the execution was never resumed. What leaves a resumed one without a record
+   * may be a repeat.
+   */
+  isFirstSending: boolean;
   /** Aborted when the execution ends before the effect does. */
   signal: AbortSignal;
 }

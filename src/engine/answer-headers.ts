@@ -34,7 +34,7 @@ export function parseAnswerHeaders(headersJson: string): Record<string, string |
     if (!namePattern.test(name) || refused.has(lower) || lower.startsWith('nflow-')) continue;
     const values = (Array.isArray(value) ? value : [value]).filter(
       (one): one is string =>
-        typeof one === 'string' && !badValue.test(one) && !(lower === 'set-cookie' && /^\s*nflow_/i.test(one)),
+        typeof one === 'string' && !badValue.test(one) && !(lower === 'set-cookie' && /^[\s=]*nflow_/i.test(one)),
     );
     if (values.length > 0) headers[lower] = values.length === 1 ? (values[0] as string) : values;
   }

@@ -2,20 +2,34 @@ import type { Dispatcher } from '../dispatch/port.ts';
 import type { Effects } from '../effects/port.ts';
 import { NflowError } from '../errors.ts';
 import type { ResumableExecution, Store } from '../store/port.ts';
+import { CircuitBreaker, type CircuitBreakerOptions } from './circuit-breaker.ts';
 import { Execution, type ExecutionHost } from './execution.ts';
 import { ExecutionIds, Seeds } from './execution-id.ts';
 import { failureOf } from './failure.ts';
 import { Journal } from './journal.ts';
-import type { ActiveWorkflow, Answer, Engine, EngineObserver, ExecutionRequest } from './port.ts';
+import type {
+  ActiveWorkflow,
+  Answer,
+  Engine,
+  EngineObserver,
+  ExecutionEvent,
+  ExecutionEvents,
+  ExecutionRequest,
+} from './port.ts';
+
+/** What of the store executions need. */
+export type EngineStore = Pick<Store, 'ledger' | 'incarnation' | 'clockOffsetMs' | 'classSlot' | 'isAvailable'>;
 
 export interface EngineOptions {
   dispatcher: Dispatcher;
   effects: Effects;
   /** Null: everything is kept in memory only, as `nflow run` does. */
-  store: Store | null;
+  store: EngineStore | null;
   observer: EngineObserver;
   /** Rows of `recorded` executions kept while the store is away. */
   recordedBufferMax: number;
+  /** Absent: workflows that crash are not paused. */
+  circuitBreaker?: Pick<CircuitBreakerOptions, 'crashesMax' | 'pauseMs'>;
   /** The version that a stored execution was started with. */
   findVersion: (versionId: number) => Promise<ActiveWorkflow | null>;
   log: { warn(message: string): void };
@@ -29,19 +43,37 @@ const effectsPerRunMax = 10_000;
 /** Takeovers of one execution without a new record between them: a poison execution must not end gateways in turn. */
 const takeoversMax = 3;
 
+/** Past it a timer would be late because the clock was set back: it fires then. Programs set none that is longer. */
+const alarmMsMax = 1000;
+
+/** By the monotonic clock, never early. */
+function setAlarm(afterMs: number, ring: () => void): () => void {
+  const endMs = performance.now() + Math.min(afterMs, alarmMsMax);
+  const wait = (): NodeJS.Timeout => setTimeout(look, Math.max(1, Math.ceil(endMs - performance.now())));
+  const look = (): void => {
+    if (performance.now() >= endMs) ring();
+    else timer = wait();
+  };
+  let timer = wait();
+  return () => clearTimeout(timer);
+}
+
 export function createEngine(options: EngineOptions): ExecutionEngine {
   return new ExecutionEngine(options);
 }
 
 /** Starts executions, resumes those of dead servers, and keeps their time. What one execution does is in `Execution`. */
-export class ExecutionEngine implements Engine {
+export class ExecutionEngine implements Engine, ExecutionEvents {
   readonly #options: EngineOptions;
   readonly #host: ExecutionHost;
   readonly #ids: ExecutionIds;
   readonly #seeds = new Seeds();
+  readonly #breaker: CircuitBreaker;
   readonly #executions = new Set<Execution>();
+  readonly #listeners = new Set<(event: ExecutionEvent) => void>();
   readonly #ticker: NodeJS.Timeout;
   readonly #storeChecker: NodeJS.Timeout | null;
+  #heldBytes = 0;
   #storeIsUp = true;
   #draining = false;
   #onEmpty: (() => void) | null = null;
@@ -51,23 +83,38 @@ export class ExecutionEngine implements Engine {
     const { store } = options;
     const wallMs = store === null ? () => Date.now() : () => Date.now() + store.clockOffsetMs;
     this.#ids = new ExecutionIds(wallMs);
+    const { crashesMax, pauseMs } = options.circuitBreaker ?? { crashesMax: 0, pauseMs: 0 };
+    this.#breaker = new CircuitBreaker({ crashesMax, pauseMs, log: options.log });
     this.#host = {
       dispatcher: options.dispatcher,
       effects: options.effects,
       ledger: store?.ledger ?? null,
       incarnation: store?.incarnation ?? null,
-      observer: options.observer,
+      observer: {
+        onExecution: (workflow, durability, status, durationMs) => {
+          this.#breaker.onEnd(workflow, status, performance.now());
+          options.observer.onExecution(workflow, durability, status, durationMs);
+        },
+        onEffect: (kind, durationMs, ok) => options.observer.onEffect(kind, durationMs, ok),
+      },
       journalSizeMax,
       effectsPerRunMax,
       recordedBufferMax: options.recordedBufferMax,
       recordedPending: 0,
       recordedDropped: 0,
       wallMs,
+      setAlarm: (atMs, ring) => setAlarm(atMs - wallMs(), ring),
+      listener: null,
       onOver: (execution) => this.#onOver(execution),
     };
     this.#ticker = setInterval(() => {
       const nowMs = performance.now();
-      for (const execution of this.#executions) execution.tick(nowMs);
+      let heldBytes = 0;
+      for (const execution of this.#executions) {
+        execution.tick(nowMs);
+        heldBytes += execution.heldBytes;
+      }
+      this.#heldBytes = heldBytes;
     }, tickMs);
     this.#storeChecker = store === null ? null : setInterval(() => this.#checkStore(store), storeCheckMs);
   }
@@ -76,14 +123,25 @@ export class ExecutionEngine implements Engine {
     return this.#executions.size;
   }
 
+  /** Bytes that executions hold beside their requests, as of the last tick: journals, and inputs whose clients have left. */
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
   get historyDropped(): number {
     return this.#host.recordedDropped;
+  }
+
+  /** Workflows that are paused because they crashed, now and in all. */
+  get circuits(): { open: number; openedTotal: number } {
+    return { open: this.#breaker.open, openedTotal: this.#breaker.openedTotal };
   }
 
   execute(request: ExecutionRequest, onAnswer: (answer: Answer) => void): () => void {
     const { workflow, receivedMs } = request;
     const { compiled } = workflow;
-    const refusal = this.#refusal(compiled.durability === 'durable');
+    const refusal =
+      this.#refusal(compiled.durability === 'durable') ?? this.#breaker.refusal(compiled.name, receivedMs);
     if (refusal !== null) {
       onAnswer({ executionId: null, status: refusal.status, headers: null, body: null, error: refusal });
       return () => {};
@@ -91,7 +149,7 @@ export class ExecutionEngine implements Engine {
     const execution = new Execution(
       this.#host,
       {
-        id: this.#ids.next(),
+        id: this.#ids.next(this.#options.store?.classSlot(compiled.historyClass)),
         seed: this.#seeds.next(),
         workflow,
         durability: compiled.durability,
@@ -105,7 +163,13 @@ export class ExecutionEngine implements Engine {
       onAnswer,
     );
     this.#executions.add(execution);
-    execution.begin();
+    try {
+      execution.begin();
+    } catch (error) {
+      // Its program, compiled only now, does not compile.
+      this.#executions.delete(execution);
+      throw error;
+    }
     return () => execution.clientLeft();
   }
 
@@ -121,6 +185,17 @@ export class ExecutionEngine implements Engine {
       }
       this.#resumeOne(resumable, workflow);
     }
+  }
+
+  subscribe(listener: (event: ExecutionEvent) => void): () => void {
+    this.#listeners.add(listener);
+    this.#host.listener = (event) => {
+      for (const each of this.#listeners) each(event);
+    };
+    return () => {
+      this.#listeners.delete(listener);
+      if (this.#listeners.size === 0) this.#host.listener = null;
+    };
   }
 
   async drain(drainMs: number): Promise<void> {
@@ -191,7 +266,7 @@ export class ExecutionEngine implements Engine {
     if (this.#draining && this.#executions.size === 0) this.#onEmpty?.();
   }
 
-  #checkStore(store: Store): void {
+  #checkStore(store: EngineStore): void {
     store.isAvailable().then(
       (isUp) => {
         this.#storeIsUp = isUp;

@@ -5,7 +5,8 @@ const poolSize = 16 * 512;
 
 /**
  * Makes execution ids: UUIDv7 (RFC 9562, section 5.7) on the given clock, so that an id tells the creation time and its partition.
- * Ids of one millisecond carry a counter in `rand_a`, so that one server's ids increase; the rest is random.
+ * Ids of one millisecond carry a counter in `rand_a`, so that one server's ids increase. The two bits after the variant are the slot of
+ * the retention class (`Store.classSlot`): an id alone tells where its execution lies. The rest is random.
  */
 export class ExecutionIds {
   readonly #nowMs: () => number;
@@ -20,7 +21,7 @@ export class ExecutionIds {
     this.#nowMs = nowMs;
   }
 
-  next(): string {
+  next(classSlot = 0): string {
     if (this.#used === poolSize) {
       randomFillSync(this.#pool);
       this.#used = 0;
@@ -45,7 +46,7 @@ export class ExecutionIds {
       this.#time = `${digits.slice(0, 8)}-${digits.slice(8)}-7`;
     }
     const byte = (i: number): string => hex[pool[at + i] as number] as string;
-    const variant = hex[((pool[at + 2] as number) & 0x3f) | 0x80] as string;
+    const variant = hex[((pool[at + 2] as number) & 0x0f) | 0x80 | (classSlot << 4)] as string;
     const counter = this.#counter.toString(16).padStart(3, '0');
     return `${this.#time}${counter}-${variant}${byte(3)}-${byte(4)}${byte(5)}${byte(6)}${byte(7)}${byte(8)}${byte(9)}`;
   }

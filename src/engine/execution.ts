@@ -6,9 +6,17 @@ import type { Durability, ExecutionEnd, Incarnation, Ledger, StartedExecution, T
 import { parseAnswerHeaders } from './answer-headers.ts';
 import { type Failure, failureFromGuest, failureOf } from './failure.ts';
 import { idempotencyKeyOf } from './idempotency-key.ts';
-import { isMismatch, Journal, type JournalEffect, type Mismatch, notConsumed } from './journal.ts';
+import {
+  cancelKind,
+  isMismatch,
+  Journal,
+  type JournalEffect,
+  type Mismatch,
+  notConsumed,
+  timerKind,
+} from './journal.ts';
 import { reachPoint } from './points.ts';
-import type { ActiveWorkflow, Answer, EngineObserver } from './port.ts';
+import type { ActiveWorkflow, Answer, EngineObserver, ExecutionEvent } from './port.ts';
 
 /** What all executions of one engine share. */
 export interface ExecutionHost {
@@ -26,6 +34,10 @@ export interface ExecutionHost {
   recordedDropped: number;
   /** Wall clock, on the store's time: ms since the epoch. */
   wallMs(): number;
+  /** Rings once, at that time on the clock of `wallMs` or a little later. Returns what puts it off for good. */
+  setAlarm(atMs: number, ring: () => void): () => void;
+  /** Who follows executions live; null when nobody does, and then it costs nothing. */
+  listener: ((event: ExecutionEvent) => void) | null;
   /** Called once, when the execution is over: nothing of it is in flight any more. */
   onOver(execution: Execution): void;
 }
@@ -87,8 +99,11 @@ export class Execution implements RunListener {
   #sent: { segment: number; timeMs: number }[] = [];
   #lastSegmentMs = 0;
   #outcome: RunOutcome | null = null;
-  #abort: AbortController | null = null;
+  /** Puts off the alarm for the next timer of the program; null when none is set. */
+  #stopAlarm: (() => void) | null = null;
+  #alarmAtMs = 0;
   #hasRow = false;
+  #wasResumed = false;
   #storeHasFailed = false;
   #lastWrite: Promise<void> | null = null;
   #unwrittenSinceMs = 0;
@@ -115,6 +130,7 @@ export class Execution implements RunListener {
   static resume(host: ExecutionHost, start: ExecutionStart, journal: Journal): Execution {
     const execution = new Execution(host, start, null);
     execution.#hasRow = true;
+    execution.#wasResumed = true;
     execution.#journal = journal;
     return execution;
   }
@@ -123,7 +139,14 @@ export class Execution implements RunListener {
     return this.#phase === 'over';
   }
 
+  /** Its journal, and its input once no request holds that. Texts count as a byte a UTF-16 unit. */
+  get heldBytes(): number {
+    const { inputJson, body } = this.#start;
+    return (this.#journal?.size ?? 0) + (this.#clientLeft ? inputJson.length + (body?.length ?? 0) : 0);
+  }
+
   begin(): void {
+    if (this.#host.listener !== null) this.#host.listener(this.#event('running', null, null));
     this.#dispatch('none');
   }
 
@@ -142,8 +165,10 @@ export class Execution implements RunListener {
     this.#dispatchAtMs = 0;
     this.#issued = [];
     this.#postponed = [];
+    this.#clearAlarm();
     this.#sent = [{ segment: this.#journal?.firstSegment ?? 0, timeMs }];
     this.#lastSegmentMs = Math.max(this.#lastSegmentMs, timeMs);
+    const isReturning = this.#dispatchedMs !== 0 || this.#hasRow;
     this.#dispatchedMs ||= performance.now();
     this.#handle = this.#host.dispatcher.start(
       {
@@ -157,6 +182,7 @@ export class Execution implements RunListener {
         resume: replay?.resume ?? null,
         deadlineMs,
         care,
+        isReturning,
       },
       this,
     );
@@ -192,7 +218,7 @@ export class Execution implements RunListener {
     this.#keepLogs(segment.logsJson);
     const journal = this.#ensureJournal();
     for (const step of segment.finished) journal.finish(step, ended?.segment ?? 0, ended?.timeMs ?? 0);
-    if (!this.#book(segment.effects, journal)) return;
+    if (!this.#book(segment.effects, journal, ended?.timeMs ?? 0)) return;
     this.#proceed(journal);
   }
 
@@ -209,9 +235,12 @@ export class Execution implements RunListener {
     }
     // Effects that were issued and not awaited still leave, and the execution is not over before they are answered.
     const journal = this.#ensureJournal();
-    if (!this.#book(outcome.effects, journal)) return;
+    if (!this.#book(outcome.effects, journal, this.#lastSegmentMs)) return;
     this.#phase = 'settling';
-    for (const effect of this.#takeIssued()) if (effect.state === 'held') this.#admit(effect);
+    this.#clearAlarm();
+    for (const effect of this.#takeIssued()) {
+      if (effect.state === 'held' && effect.kind !== timerKind) this.#admit(effect);
+    }
     this.#concludeIfSettled();
   }
 
@@ -238,6 +267,10 @@ export class Execution implements RunListener {
     switch (loss.kind) {
       case 'lost':
         this.#dispatchAgain(this.#care);
+        break;
+      case 'evicted':
+        // A result has come, so this is progress, however often it happens.
+        this.#dispatch(this.#care);
         break;
       case 'interrupted':
         // Not its fault, however often: its own timeout bounds it.
@@ -275,9 +308,13 @@ export class Execution implements RunListener {
   // ---- effects ------------------------------------------------------------------------------------------------------------------
 
   /** Books issued effects in the journal. False when the execution has ended over them. */
-  #book(effects: Segment['effects'], journal: Journal): boolean {
+  #book(effects: Segment['effects'], journal: Journal, segmentTimeMs: number): boolean {
     for (const issued of effects) {
-      const effect = journal.issue(issued);
+      if (issued.kind === cancelKind) {
+        this.#cancel(journal.cancel(issued));
+        continue;
+      }
+      const effect = journal.issue(issued, segmentTimeMs);
       if (isMismatch(effect)) {
         this.#failNondeterministic(effect);
         return false;
@@ -312,10 +349,46 @@ export class Execution implements RunListener {
       return;
     }
     for (const effect of this.#takeIssued()) {
-      if (effect.state === 'held') this.#admit(effect);
+      if (effect.kind === timerKind) {
+        if (effect.state === 'held') effect.state = 'open';
+      } else if (effect.state === 'held') this.#admit(effect);
       else if (effect.state === 'done' && effect.segment === notConsumed) this.#deliver(effect);
     }
+    if (journal.timers.size > 0) this.#setAlarm(journal);
     if (this.#phase === 'running' && this.#hasRow && journal.hasUnwritten) this.#write();
+  }
+
+  // ---- timers of the program -----------------------------------------------------------------------------------------------------
+
+  /** One alarm an execution, for the timer that is due first. */
+  #setAlarm(journal: Journal): void {
+    const dueMs = journal.nextDueMs;
+    if (this.#stopAlarm !== null && dueMs === this.#alarmAtMs) return;
+    this.#clearAlarm();
+    if (dueMs === null) return;
+    this.#alarmAtMs = dueMs;
+    this.#stopAlarm = this.#host.setAlarm(dueMs, () => this.#onAlarm(dueMs));
+  }
+
+  #clearAlarm(): void {
+    this.#stopAlarm?.();
+    this.#stopAlarm = null;
+  }
+
+  #onAlarm(dueMs: number): void {
+    this.#stopAlarm = null;
+    const journal = this.#journal;
+    // Without a program nothing fires: one that is started again sets its timers again, for the same time.
+    if (journal === null || this.#phase !== 'running' || this.#handle === null || journal.isReplaying) return;
+    for (const timer of journal.takeDue(dueMs)) this.#deliver(timer);
+    this.#setAlarm(journal);
+  }
+
+  /** The program does not wait for it any more: what has not left never does, what is open is stopped. */
+  #cancel(effect: JournalEffect | null): void {
+    if (effect === null) return;
+    if (effect.state === 'open') effect.abort?.abort();
+    else this.#onResult(effect, cancelled);
   }
 
   /** Lets an effect leave when it may. */
@@ -348,13 +421,14 @@ export class Execution implements RunListener {
     reachPoint('before-effect', this.id);
     effect.state = 'open';
     effect.beganMs = performance.now();
-    this.#abort ??= new AbortController();
+    effect.abort = new AbortController();
     const argumentsJson = effect.argumentsJson as string;
     const context = {
       executionId: this.id,
       workflow: this.#workflow,
       idempotencyKey: idempotencyKeyOf(this.id, effect),
-      signal: this.#abort.signal,
+      isFirstSending: !this.#wasResumed,
+      signal: effect.abort.signal,
     };
     kind.perform({ kind: effect.kind, argumentsJson }, context).then(
       (result) => {
@@ -395,9 +469,9 @@ export class Execution implements RunListener {
       return;
     }
     // Time does not run backwards for a program, whatever the clock does.
-    const timeMs = Math.max(this.#lastSegmentMs, Math.floor(this.#host.wallMs()));
+    const timeMs = Math.max(this.#lastSegmentMs, Math.floor(this.#host.wallMs()), effect.dueMs);
     journal.consume(effect, timeMs);
-    this.#unwrittenSinceMs ||= performance.now();
+    if (effect.kind !== timerKind) this.#unwrittenSinceMs ||= performance.now();
     this.#send(effect, effect.segment, timeMs);
   }
 
@@ -555,7 +629,13 @@ export class Execution implements RunListener {
   #stopProgram(): void {
     this.#handle?.drop();
     this.#handle = null;
-    this.#abort?.abort();
+    this.#clearAlarm();
+    this.#abortEffects();
+  }
+
+  #abortEffects(): void {
+    if (this.#journal === null) return;
+    for (const effect of this.#journal.effects.values()) if (effect.state === 'open') effect.abort?.abort();
   }
 
   /** Writes the end as the durability asks for, and answers. */
@@ -572,14 +652,14 @@ export class Execution implements RunListener {
     const status = failure === null ? 'succeeded' : failure.status;
     if (ledger === null || durability === 'ephemeral') {
       this.#answer(answer);
-      this.#over(status);
+      this.#over(status, httpStatus, failure);
       return;
     }
     const end = this.#end(httpStatus, output, trace, failure);
     if (durability === 'recorded') {
       this.#answer(answer);
       this.#record(ledger, end);
-      this.#over(status);
+      this.#over(status, httpStatus, failure);
       return;
     }
     const written = this.#hasRow
@@ -591,7 +671,7 @@ export class Execution implements RunListener {
     written.then(
       () => {
         this.#answer(answer);
-        this.#over(status);
+        this.#over(status, httpStatus, failure);
       },
       (error: unknown) => this.#storeFailed(error),
     );
@@ -685,9 +765,11 @@ export class Execution implements RunListener {
     onAnswer(answer);
   }
 
-  #over(status: string): void {
+  /** `httpStatus` is null when it ended otherwise than by `#commit`: nobody is told of it then. */
+  #over(status: string, httpStatus: number | null = null, failure: Failure | null = null): void {
     this.#phase = 'over';
-    this.#abort?.abort();
+    if (this.#stopAlarm !== null) this.#clearAlarm();
+    this.#abortEffects();
     if (status !== 'refused') {
       this.#host.observer.onExecution(
         this.#workflow,
@@ -696,7 +778,26 @@ export class Execution implements RunListener {
         performance.now() - this.#start.receivedMs,
       );
     }
+    if (this.#host.listener !== null && httpStatus !== null) {
+      this.#host.listener(this.#event(failure === null ? 'succeeded' : failure.status, httpStatus, failure));
+    }
     this.#host.onOver(this);
+  }
+
+  #event(status: ExecutionEvent['status'], httpStatus: number | null, failure: Failure | null): ExecutionEvent {
+    const { workflow, durability, trigger, receivedMs, startedAtMs } = this.#start;
+    return {
+      id: this.id,
+      workflow: workflow.compiled.name,
+      version: workflow.version,
+      status,
+      durability,
+      trigger,
+      startedAtMs,
+      durationMs: httpStatus === null ? null : performance.now() - receivedMs,
+      httpStatus,
+      errorJson: failure === null ? null : failure.json,
+    };
   }
 
   // ---- time -----------------------------------------------------------------------------------------------------------------------
@@ -737,6 +838,16 @@ export class Execution implements RunListener {
     return this.#journal;
   }
 }
+
+const cancelled: EffectResult = {
+  ok: false,
+  json: JSON.stringify({
+    code: 'effect_failed',
+    message: 'the program took the call back before it left',
+    reason: 'aborted',
+    retryable: false,
+  }),
+};
 
 function toUs(ms: number): number {
   return ms <= 0 ? 0 : Math.round(ms * 1000);

@@ -13,6 +13,7 @@ import type { JournalRecord } from '../store/port.ts';
 export interface JournalEffect {
   readonly stepPath: string;
   readonly attempt: number;
+  /** From 1; that of a timer is negative, from -1. */
   readonly seq: number;
   readonly kind: string;
   /** Null for a record that was read from the store and not issued again yet: then only the hash is known. */
@@ -31,6 +32,10 @@ export interface JournalEffect {
   order: number;
   beganMs: number;
   endedMs: number;
+  /** Of a timer: when it fires, ms since the epoch. */
+  dueMs: number;
+  /** Stops it while it is open. */
+  abort: AbortController | null;
 }
 
 export interface JournalStep {
@@ -44,6 +49,13 @@ export interface JournalStep {
 }
 
 export const notConsumed = -1;
+
+/** The kind of a timer: it takes a segment and a place in the order as a result does, and nothing is performed for it. */
+export const timerKind = 'timer';
+/** What the program issues to take back an effect or a timer. */
+export const cancelKind = 'cancel';
+/** What the memory of a timer that has fired counts for, in UTF-16 units. */
+const timerSize = 64;
 
 /** The program did something else than the journal says: what it did, and what was recorded. */
 export interface Mismatch {
@@ -61,6 +73,8 @@ export interface Mismatch {
  */
 export class Journal {
   readonly effects = new Map<string, JournalEffect>();
+  /** Apart from the effects: they hold up nothing, and are written only along with something else. */
+  readonly timers = new Map<string, JournalEffect>();
   readonly steps: JournalStep[] = [];
   /** Sum of the texts that it holds, in UTF-16 units. */
   size = 0;
@@ -98,8 +112,12 @@ export class Journal {
       effect.segmentTimeMs = record.segmentTimeMs;
       effect.written = true;
       effect.order = record.order;
-      this.effects.set(keyOf(record.stepPath, record.attempt, record.seq), effect);
+      this.#entriesOf(record.kind).set(keyOf(record.stepPath, record.attempt, record.seq), effect);
     }
+  }
+
+  #entriesOf(kind: string): Map<string, JournalEffect> {
+    return kind === timerKind ? this.timers : this.effects;
   }
 
   /**
@@ -129,6 +147,14 @@ export class Journal {
       }
       effect.issued = skipped.has(effect.stepPath);
       if (!effect.issued && effect.segment !== notConsumed) this.#replay.push(effect);
+    }
+    for (const [key, timer] of this.timers) {
+      if (timer.segment === notConsumed) {
+        this.timers.delete(key);
+        continue;
+      }
+      timer.issued = skipped.has(timer.stepPath);
+      if (!timer.issued) this.#replay.push(timer);
     }
     this.#replay.sort((left, right) => left.segment - right.segment);
     const last = settled[settled.length - 1];
@@ -160,15 +186,17 @@ export class Journal {
     return effect;
   }
 
-  /** Books an effect that the program issued. Returns the new or matching one, or the mismatch. */
-  issue(issued: IssuedEffect): JournalEffect | Mismatch {
+  /** Books an effect or a timer that the program issued in a segment of that time. Returns the new or matching one, or the mismatch. */
+  issue(issued: IssuedEffect, segmentTimeMs: number): JournalEffect | Mismatch {
     const key = keyOf(issued.stepPath, issued.attempt, issued.seq);
-    const known = this.effects.get(key);
+    const entries = this.#entriesOf(issued.kind);
+    const known = entries.get(key);
     if (known === undefined) {
       const effect = createEffect(issued.stepPath, issued.attempt, issued.seq, issued.kind, issued.argumentsJson);
       effect.issued = true;
+      if (issued.kind === timerKind) effect.dueMs = segmentTimeMs + Number(issued.argumentsJson);
       this.size += issued.argumentsJson.length;
-      this.effects.set(key, effect);
+      entries.set(key, effect);
       return effect;
     }
     if (known.kind !== issued.kind || !sameArguments(known, issued.argumentsJson)) {
@@ -181,6 +209,37 @@ export class Journal {
     known.argumentsJson = issued.argumentsJson;
     known.issued = true;
     return known;
+  }
+
+  /** The program takes an effect or a timer back. Returns the effect when it has no answer yet; a timer is forgotten. */
+  cancel(issued: IssuedEffect): JournalEffect | null {
+    const key = keyOf(issued.stepPath, issued.attempt, issued.seq);
+    const timer = this.timers.get(key);
+    // One that has fired stays: its segment is counted, and a replay delivers it, to nobody.
+    if (timer !== undefined && timer.segment === notConsumed) this.timers.delete(key);
+    const effect = this.effects.get(key);
+    return effect === undefined || effect.state === 'done' ? null : effect;
+  }
+
+  /** When the next timer fires, ms since the epoch; null when none is set. */
+  get nextDueMs(): number | null {
+    let next: number | null = null;
+    for (const timer of this.timers.values()) {
+      if (timer.state === 'open' && (next === null || timer.dueMs < next)) next = timer.dueMs;
+    }
+    return next;
+  }
+
+  /** The timers that are due by then, in the order in which they fire; they have fired now. */
+  takeDue(dueMs: number): JournalEffect[] {
+    const due = [...this.timers.values()].filter((timer) => timer.state === 'open' && timer.dueMs <= dueMs);
+    for (const timer of due) {
+      timer.state = 'done';
+      timer.ok = true;
+      timer.json = 'null';
+      this.size += timerSize;
+    }
+    return due.sort((left, right) => left.dueMs - right.dueMs || right.seq - left.seq);
   }
 
   answer(effect: JournalEffect, result: EffectResult): void {
@@ -236,22 +295,8 @@ export class Journal {
   /** What the store does not have yet, in order; marked as handed over. */
   takeUnwritten(): JournalRecord[] {
     const records: JournalRecord[] = [];
-    for (const effect of this.effects.values()) {
-      if (!this.#isRecordable(effect)) continue;
-      effect.written = true;
-      records.push({
-        stepPath: effect.stepPath,
-        attempt: effect.attempt,
-        seq: effect.seq,
-        kind: effect.kind,
-        argumentsHash: hashOf(effect),
-        ok: effect.ok,
-        json: effect.json,
-        segment: effect.segment,
-        segmentTimeMs: effect.segmentTimeMs,
-        order: 0,
-      });
-    }
+    for (const effect of this.effects.values()) if (this.#isRecordable(effect)) records.push(recordOf(effect));
+    for (const timer of this.timers.values()) if (this.#isRecordable(timer)) records.push(recordOf(timer));
     records.sort((left, right) => left.segment - right.segment);
     for (const record of records) record.order = ++this.#order;
     for (const step of this.settledSteps) {
@@ -274,6 +319,7 @@ export class Journal {
     return records;
   }
 
+  /** Whether anything waits to be written. Timers wait for something else: which fired first matters once something came of it. */
   get hasUnwritten(): boolean {
     for (const effect of this.effects.values()) if (this.#isRecordable(effect)) return true;
     return this.settledSteps.some((step) => !step.written);
@@ -312,6 +358,25 @@ function createEffect(
     order: 0,
     beganMs: 0,
     endedMs: 0,
+    dueMs: 0,
+    abort: null,
+  };
+}
+
+/** What the store keeps of it; it counts as written. */
+function recordOf(effect: JournalEffect): JournalRecord {
+  effect.written = true;
+  return {
+    stepPath: effect.stepPath,
+    attempt: effect.attempt,
+    seq: effect.seq,
+    kind: effect.kind,
+    argumentsHash: hashOf(effect),
+    ok: effect.ok,
+    json: effect.json,
+    segment: effect.segment,
+    segmentTimeMs: effect.segmentTimeMs,
+    order: 0,
   };
 }
 

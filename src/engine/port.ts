@@ -2,7 +2,7 @@
 
 import type { ProgramRef } from '../dispatch/port.ts';
 import type { NflowError } from '../errors.ts';
-import type { Durability, TriggerKind } from '../store/port.ts';
+import type { Durability, ExecutionStatus, TriggerKind } from '../store/port.ts';
 import type { CompiledWorkflow } from '../workflow/compiled.ts';
 
 /** A published version with its program loaded: what a route points to. */
@@ -10,7 +10,8 @@ export interface ActiveWorkflow {
   versionId: number;
   version: number;
   compiled: CompiledWorkflow;
-  program: ProgramRef;
+  /** May be compiled when it is asked for first; throws NflowError `internal_error` when that fails. */
+  readonly program: ProgramRef;
 }
 
 export interface ExecutionRequest {
@@ -48,6 +49,28 @@ export interface Engine {
   readonly inFlight: number;
   /** Refuses new executions with `draining`, resolves when the ones in flight have ended or `drainMs` is over. */
   drain(drainMs: number): Promise<void>;
+}
+
+/** An execution began (`running`) or has ended, as this gateway sees it. */
+export interface ExecutionEvent {
+  id: string;
+  workflow: string;
+  version: number;
+  status: ExecutionStatus;
+  durability: Durability;
+  trigger: TriggerKind;
+  /** Ms since the epoch. */
+  startedAtMs: number;
+  /** Null while it is running, like `httpStatus`. */
+  durationMs: number | null;
+  httpStatus: number | null;
+  /** JSON text of the error as the history has it; null unless it failed. */
+  errorJson: string | null;
+}
+
+export interface ExecutionEvents {
+  /** Calls `listener` for each event from now on, in the middle of what it tells of: it must not take long, nor throw. Returns what ends it. */
+  subscribe(listener: (event: ExecutionEvent) => void): () => void;
 }
 
 export interface EngineObserver {

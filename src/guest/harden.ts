@@ -1,3 +1,10 @@
+export interface HardenedRealm {
+  /** Freezes what came later, and everything that can be reached from it. */
+  freezeAll(values: unknown[]): void;
+  /** Closes the global object: nothing can be added to it any more. */
+  seal(): void;
+}
+
 /**
  * Freezes the realm, so that one run can leave nothing behind for the next one in the same VM: every intrinsic that can be
  * reached from the global object or from syntax, and the global object itself.
@@ -7,10 +14,11 @@
  * property on the receiver: library code that assigns `toString`, `constructor`, `name`, `message` on its own objects works.
  *
  * Evaluated inside the isolate from its source text, after the kernel has been made and before any user code; it may use nothing
- * from outside its own body.
+ * from outside its own body. The global object takes what a program needs until it is sealed.
  */
-export function hardenRealm(): void {
-  const { getOwnPropertyDescriptor, getPrototypeOf, defineProperty, freeze, isFrozen, hasOwn } = Object;
+export function hardenRealm(): HardenedRealm {
+  const { getOwnPropertyDescriptor, getPrototypeOf, defineProperty, freeze, isFrozen, hasOwn, preventExtensions } =
+    Object;
   const ownKeys = Reflect.ownKeys;
   const root = globalThis as unknown as Record<string, unknown>;
 
@@ -24,11 +32,12 @@ export function hardenRealm(): void {
       continue;
     delete (RegExp as unknown as Record<PropertyKey, unknown>)[name];
   }
-  // A hook that V8 calls with call sites: it would see the kernel's frames.
-  delete (Error as unknown as Record<string, unknown>).prepareStackTrace;
-  (Error as unknown as Record<string, unknown>).stackTraceLimit = 20;
-
+  const stackOf = (error: object): PropertyDescriptor | undefined => getOwnPropertyDescriptor(error, 'stack');
+  const captured = {};
+  Error.captureStackTrace(captured);
   const syntaxIntrinsics = [
+    // Every error has accessors for its stack, the same functions on each.
+    ...[stackOf(new Error('')), stackOf(captured)].flatMap((stack) => [stack?.get, stack?.set]),
     getPrototypeOf(function* () {}),
     getPrototypeOf(async () => {}),
     getPrototypeOf(async function* () {}),
@@ -49,21 +58,33 @@ export function hardenRealm(): void {
     getPrototypeOf([].values().map((value) => value)),
   ];
 
-  // All that can be reached, found before anything changes.
   const found = new Set<object>();
-  const queue: unknown[] = [globalThis, ...syntaxIntrinsics];
-  while (queue.length > 0) {
-    const value = queue.pop();
-    if (value === null || (typeof value !== 'object' && typeof value !== 'function') || found.has(value)) continue;
-    found.add(value);
-    queue.push(getPrototypeOf(value));
-    for (const key of ownKeys(value)) {
-      const descriptor = getOwnPropertyDescriptor(value, key);
-      if (descriptor === undefined) continue;
-      if (hasOwn(descriptor, 'value')) queue.push(descriptor.value);
-      else queue.push(descriptor.get, descriptor.set);
+  /** Adds all that can be reached from the values to `found`; returns what was not in it. */
+  const collect = (values: unknown[]): object[] => {
+    const added: object[] = [];
+    const queue = [...values];
+    while (queue.length > 0) {
+      const value = queue.pop();
+      if (value === null || (typeof value !== 'object' && typeof value !== 'function') || found.has(value)) continue;
+      found.add(value);
+      added.push(value);
+      queue.push(getPrototypeOf(value));
+      for (const key of ownKeys(value)) {
+        const descriptor = getOwnPropertyDescriptor(value, key);
+        if (descriptor === undefined) continue;
+        if (hasOwn(descriptor, 'value')) queue.push(descriptor.value);
+        else queue.push(descriptor.get, descriptor.set);
+      }
     }
-  }
+    return added;
+  };
+  /** All but the global object, which `seal` closes. */
+  const freezeEach = (values: Iterable<object>): void => {
+    for (const value of values) if (value !== globalThis) freeze(value);
+  };
+
+  // All that can be reached, found before anything changes.
+  collect([globalThis, ...syntaxIntrinsics]);
 
   // Only names that code really assigns on its own objects. Symbols, `then`, and most methods of Array and Promise stay plain:
   // as accessors they would switch off V8's fast paths for iteration and await, for a case that does not occur.
@@ -114,16 +135,21 @@ export function hardenRealm(): void {
     }
   }
 
-  for (const value of found) if (value !== globalThis) freeze(value);
-  for (const key of ownKeys(globalThis)) {
-    const descriptor = getOwnPropertyDescriptor(globalThis, key);
-    if (descriptor?.configurable !== true) continue;
-    if (hasOwn(descriptor, 'value'))
-      defineProperty(globalThis, key, { ...descriptor, writable: false, configurable: false });
-    else defineProperty(globalThis, key, { ...descriptor, configurable: false });
-  }
-  Object.preventExtensions(globalThis);
+  freezeEach(found);
   for (const value of found) {
     if (value !== globalThis && !isFrozen(value)) throw new Error('the realm could not be frozen');
   }
+  return {
+    freezeAll: (values) => freezeEach(collect(values)),
+    seal() {
+      for (const key of ownKeys(globalThis)) {
+        const descriptor = getOwnPropertyDescriptor(globalThis, key);
+        if (descriptor?.configurable !== true) continue;
+        const isData = hasOwn(descriptor, 'value');
+        const closed = isData ? { writable: false, configurable: false } : { configurable: false };
+        defineProperty(globalThis, key, { ...descriptor, ...closed });
+      }
+      preventExtensions(globalThis);
+    },
+  };
 }

@@ -7,7 +7,10 @@ import type {
   SwitchCase,
   Template,
 } from '../protocol/program.ts';
+import type { HardenedRealm } from './harden.ts';
+import type { Inspect } from './inspect.ts';
 import type { RandomSource } from './random.ts';
+import type { HostAnswer, HostExchange, HostRequest, WebHost, WebPart } from './web/web-host.ts';
 
 /**
  * The guest kernel: drives a program inside the isolate. It is the only code that the host calls, with strings and numbers only,
@@ -21,19 +24,24 @@ import type { RandomSource } from './random.ts';
  *   B \n message                                                        the body is not JSON; nothing has run
  */
 export interface Kernel {
-  /** Compiles the program. '' or the error as JSON text. */
+  /** Brings a part of the web platform: the source text of its function. Before `load`. */
+  bind(partSource: string): void;
+  /** Compiles the program, and closes the realm. '' or the error as JSON text. */
   load(programJson: string): string;
   /** `protocol/crossing.ts` says what is in it. */
   start(packed: string): string;
   deliver(packed: string): string;
   drain(): string;
+  /** As `drain`, when a promise was rejected in the segment and nobody looked at it: what was thrown, for the logs. */
+  drainRejected(message: string): string;
   drop(run: number): void;
 }
 
 export interface KernelParts {
+  createInspect: () => Inspect;
   createRandomSource: (seed: string, scope: string) => RandomSource;
   installClock: (nowMs: () => number, random: () => number) => void;
-  hardenRealm: () => void;
+  hardenRealm: () => HardenedRealm;
 }
 
 export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
@@ -64,6 +72,20 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
     nameJson: string;
   }
 
+  interface Timer {
+    /** What the author knows it by. */
+    id: number;
+    /** What its firing is known by in the journal: negative, and a new one each time when it repeats. */
+    seq: number;
+    /** A long one is the effect `sleep`: its result fires it. */
+    isEffect: boolean;
+    effectSeq: number;
+    callback: (...values: unknown[]) => unknown;
+    values: unknown[];
+    /** -1 when it fires once. */
+    periodMs: number;
+  }
+
   interface PendingEffect {
     resolve: (value: unknown) => void;
     reject: (reason: unknown) => void;
@@ -78,9 +100,18 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
     seq: number;
     open: boolean;
     pending: Map<number, PendingEffect> | null;
+    /** By `seq`. */
+    timers: Map<number, Timer> | null;
+    timerSeq: number;
+    startMs: number;
     scope: Partial<Record<ScopeName, unknown>> | null;
     random: RandomSource | null;
     logIndex: number;
+    /** What its code has put on `globalThis`. */
+    globals: Map<PropertyKey, unknown> | null;
+    /** Of `console.count` and `console.time`. */
+    counts: Map<string, number> | null;
+    timings: Map<string, number> | null;
     startUs: number;
   }
 
@@ -103,6 +134,9 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
     reported: number;
     effectCount: number;
     pendingCount: number;
+    /** Timers set so far, and those that have not fired. */
+    timerCount: number;
+    pendingTimers: number;
     outbox: unknown[][] | null;
     logs: unknown[][] | null;
     logsSize: number;
@@ -152,15 +186,18 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
     }
   };
 
-  const textOf = (value: unknown): string => {
+  /** A text, number or boolean; the author may have put anything there, a getter that throws too. */
+  const readPlain = (source: object, key: string): string | number | boolean | undefined => {
     try {
-      if (typeof value === 'string') return value;
-      if (typeof value === 'object' && value !== null) return stringify(value) ?? 'an object';
-      return String(value);
+      const value = (source as Record<string, unknown>)[key];
+      return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? value : undefined;
     } catch {
-      return 'a value that cannot be shown';
+      return undefined;
     }
   };
+
+  const inspect = parts.createInspect();
+  const textOf = (value: unknown): string => inspect(value, textMax);
 
   /** The two lines before the author's first one: the function's header (2) and the directive (1). */
   const linesBefore = 3;
@@ -169,7 +206,7 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
   const stackOf = (stack: string): string =>
     stack
       .split('\n')
-      .filter((line) => !/^ +at .*nflow\/kernel|^ +at .*\bkernel:\d+|^ +at <anonymous>$/.test(line))
+      .filter((line) => !/^ +at .*\bnflow:[a-z-]+:\d+|^ +at <anonymous>$/.test(line))
       .map((line) =>
         line.replace(
           /nflow\/([^\s:)]+):(\d+):/g,
@@ -182,7 +219,7 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
   const describeError = (error: unknown, node: string, pointer: string | null): string => {
     const code = KernelError.codeOf(error) ?? 'node_failed';
     const isObject = typeof error === 'object' && error !== null;
-    const stack = isObject ? readText(error, 'stack') : '';
+    const stack = isObject ? cut(readText(error, 'stack'), 4 * textMax) : '';
     const message = isObject ? readText(error, 'message') || textOf(error) : textOf(error);
     const described: Record<string, unknown> = {
       code,
@@ -192,15 +229,16 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
     };
     const name = isObject ? readText(error, 'name') : '';
     if (name !== '' && name !== 'NflowError') described.name = cut(name, 200);
-    const place = /nflow\/([^\s:)]+):(\d+):(\d+)/.exec(stack);
-    if (place !== null && place[1] === node) {
-      described.line = Number(place[2]) - linesBefore;
-      described.column = Number(place[3]);
+    for (const [, at, line, column] of stack.matchAll(/nflow\/([^\s:)]+):(\d+):(\d+)/g)) {
+      if (at !== node) continue;
+      described.line = Number(line) - linesBefore;
+      described.column = Number(column);
+      break;
     }
     if (pointer !== null) described.pointer = pointer;
     if (isObject && code === 'effect_failed') {
-      for (const key of ['reason', 'retryable', 'status'] as const) {
-        const value = (error as Record<string, unknown>)[key];
+      for (const key of ['reason', 'retryable', 'status']) {
+        const value = readPlain(error, key);
         if (value !== undefined) described[key] = value;
       }
     }
@@ -211,10 +249,20 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
   // ---- values ↔ JSON text ----------------------------------------------------------------------------------------------------------
 
   const depthMax = 1000;
+  /** Characters that the result being looked at is known to need: what is too large is refused before it is made. */
+  let seenSize = 0;
+  const tooLarge = (): KernelError =>
+    new KernelError(
+      'output_too_large',
+      `the result is more than ${limits.outputSizeMax} characters of JSON. Return less, or store it and return where it is`,
+    );
 
   /** The path of the first thing in `value` that JSON cannot hold, or ''. A cycle shows as too deep. */
   const findNotJson = (value: unknown, path: string, depth: number): string => {
     switch (typeof value) {
+      case 'string':
+        seenSize += value.length;
+        return '';
       case 'function':
       case 'symbol':
       case 'bigint':
@@ -224,10 +272,18 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
         if (depth > depthMax) return `${cut(path, 200)} is nested deeper than ${depthMax} levels, or contains itself`;
         if (typeof (value as { toJSON?: unknown }).toJSON === 'function') return '';
         if (isArray(value)) {
+          // Two characters an item at least: an array of 2^32 holes is refused at once.
+          seenSize += 2 * value.length;
+          if (seenSize > limits.outputSizeMax) throw tooLarge();
           for (let i = 0; i < value.length; i++) {
             const item = value[i] as unknown;
             const type = typeof item;
-            if (type === 'string' || type === 'number' || type === 'boolean') continue;
+            if (type === 'number' || type === 'boolean') continue;
+            if (type === 'string') {
+              seenSize += (item as string).length;
+              if (seenSize > limits.outputSizeMax) throw tooLarge();
+              continue;
+            }
             const bad = findNotJson(item, `${path}[${i}]`, depth + 1);
             if (bad !== '') return bad;
           }
@@ -238,7 +294,12 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
           const name = names[i] as string;
           const item = (value as Record<string, unknown>)[name];
           const type = typeof item;
-          if (type === 'string' || type === 'number' || type === 'boolean') continue;
+          if (type === 'number' || type === 'boolean') continue;
+          if (type === 'string') {
+            seenSize += (item as string).length;
+            if (seenSize > limits.outputSizeMax) throw tooLarge();
+            continue;
+          }
           const bad = findNotJson(item, `${path}.${name}`, depth + 1);
           if (bad !== '') return bad;
         }
@@ -251,7 +312,9 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
 
   const toJson = (value: unknown, what: string): string => {
     if (value === undefined || value === null) return 'null';
+    seenSize = 0;
     const bad = findNotJson(value, what, 0);
+    if (seenSize > limits.outputSizeMax) throw tooLarge();
     if (bad !== '') throw new KernelError('result_not_json', `${bad}, which JSON cannot hold; return plain data`);
     let text: string | undefined;
     try {
@@ -445,15 +508,19 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
         ),
       );
     }
-    run.effectCount++;
-    run.pendingCount++;
-    const seq = ++step.seq;
+    return new Promise((resolve, reject) => post(step, kind, argumentsJson, { resolve, reject, decode }));
+  };
+
+  const post = (step: Step, kind: string, argumentsJson: string, pending: PendingEffect): void => {
+    const { run } = step;
+    const seq = step.seq + 1;
+    step.pending ??= new Map();
+    step.pending.set(seq, pending);
     run.outbox ??= [];
     run.outbox.push([step.path, step.attempt, seq, kind, argumentsJson]);
-    return new Promise((resolve, reject) => {
-      step.pending ??= new Map();
-      step.pending.set(seq, { resolve, reject, decode });
-    });
+    run.effectCount++;
+    run.pendingCount++;
+    step.seq = seq;
   };
 
   const effectError = (json: string): Error => {
@@ -596,10 +663,34 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
     }
   }
 
+  /** As consoles do it: the first text may have %s, %d, %i, %f, %j, %o and %O in it for the values behind it. */
+  const formatted = (values: unknown[]): string => {
+    const [first] = values;
+    let used = 0;
+    let text = '';
+    if (typeof first === 'string') {
+      used = 1;
+      text =
+        values.length === 1 || !first.includes('%')
+          ? first
+          : first.slice(0, textMax).replace(/%[sdifjoOc%]/g, (mark) => {
+              if (mark === '%%') return '%';
+              if (used >= values.length) return mark;
+              const value = values[used++];
+              if (mark === '%c') return '';
+              if (mark === '%d' || mark === '%f') return textOf(typeof value === 'object' ? Number.NaN : Number(value));
+              if (mark === '%i') return textOf(typeof value === 'object' ? Number.NaN : Math.trunc(Number(value)));
+              return textOf(value);
+            });
+    }
+    for (; used < values.length && text.length <= textMax; used++) text += (used > 0 ? ' ' : '') + textOf(values[used]);
+    return text;
+  };
+
   const log = (step: Step, level: string, values: unknown[]): void => {
     const run = step.run;
     if (run.logsSize > limits.logsPerRunSizeMax) return;
-    let text = cut(values.map(textOf).join(' '));
+    let text = cut(formatted(values));
     run.logsSize += text.length;
     if (run.logsSize > limits.logsPerRunSizeMax) {
       text = `the logs of this run have reached ${limits.logsPerRunSizeMax} characters: what follows is not kept`;
@@ -632,6 +723,21 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
     return step.random;
   };
 
+  const currentStep = (): Step => {
+    const step = current?.step;
+    if (step == null) throw new KernelError('node_failed', 'this step has ended: it has no random numbers any more');
+    return step;
+  };
+
+  /** A random UUID (RFC 9562, version 4). */
+  const uuidOf = (step: Step): string => {
+    const source = randomOf(step);
+    const hex = (word: number): string => word.toString(16).padStart(8, '0');
+    const all = hex(source.word()) + hex(source.word()) + hex(source.word()) + hex(source.word());
+    const variant = ((Number.parseInt(all[16] as string, 16) & 3) | 8).toString(16);
+    return `${all.slice(0, 8)}-${all.slice(8, 12)}-4${all.slice(13, 16)}-${variant}${all.slice(17, 20)}-${all.slice(20)}`;
+  };
+
   class GuestContext {
     readonly #step: Step;
     constructor(step: Step) {
@@ -661,11 +767,7 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
       return randomOf(this.#step).double();
     }
     uuid(): string {
-      const source = randomOf(this.#step);
-      const hex = (word: number): string => word.toString(16).padStart(8, '0');
-      const all = hex(source.word()) + hex(source.word()) + hex(source.word()) + hex(source.word());
-      const variant = ((Number.parseInt(all[16] as string, 16) & 3) | 8).toString(16);
-      return `${all.slice(0, 8)}-${all.slice(8, 12)}-4${all.slice(13, 16)}-${variant}${all.slice(17, 20)}-${all.slice(20)}`;
+      return uuidOf(this.#step);
     }
   }
   for (const Class of [GuestHttp, GuestLog, GuestContext]) {
@@ -674,6 +776,103 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
     freeze(Class.prototype);
     freeze(Class);
   }
+
+  // ---- timers ----------------------------------------------------------------------------------------------------------------------
+
+  /** A longer one is the effect `sleep`, with a record of its own. */
+  const timerMsMax = 1000;
+
+  const setTimer: WebHost['setTimer'] = (callback, delayMs, values, isRepeated) => {
+    const step = current?.step;
+    if (step == null || !step.open) return 0;
+    const whole = Number.isFinite(delayMs) ? Math.trunc(delayMs) : 0;
+    // As in browsers and in Node: at least 1 ms, and what does not fit into 31 bits is taken as that.
+    const waitMs = whole >= 1 && whole <= 2_147_483_647 ? whole : 1;
+    const id = step.timerSeq + 1;
+    armTimer(
+      step,
+      { id, seq: 0, isEffect: false, effectSeq: 0, callback, values, periodMs: isRepeated ? waitMs : -1 },
+      waitMs,
+    );
+    return id;
+  };
+
+  const armTimer = (step: Step, timer: Timer, waitMs: number): void => {
+    const { run } = step;
+    if (run.timerCount >= limits.timersPerRunMax) {
+      throw new KernelError('node_failed', `the timers of a run may fire ${limits.timersPerRunMax} times; that was it`);
+    }
+    if (run.pendingTimers >= limits.parallelTimersMax) {
+      throw new KernelError(
+        'node_failed',
+        `a run may have ${limits.parallelTimersMax} timers at a time; clear some, or wait for them`,
+      );
+    }
+    step.timers ??= new Map();
+    if (waitMs > timerMsMax && run.pendingCount >= limits.parallelEffectsMax) {
+      throw new KernelError(
+        'effect_failed',
+        `a timer of more than ${timerMsMax} ms is an effect, and a run may wait for ${limits.parallelEffectsMax} at a time`,
+      );
+    }
+    timer.isEffect = waitMs > timerMsMax;
+    const seq = step.timerSeq + 1;
+    timer.seq = -seq;
+    step.timers.set(timer.seq, timer);
+    run.timerCount++;
+    run.pendingTimers++;
+    step.timerSeq = seq;
+    if (timer.isEffect) {
+      timer.effectSeq = step.seq + 1;
+      const fire = (): void => fireTimer(step, timer);
+      post(step, 'sleep', stringify({ ms: waitMs }), { resolve: fire, reject: fire, decode: () => undefined });
+      return;
+    }
+    run.outbox ??= [];
+    run.outbox.push([step.path, step.attempt, timer.seq, 'timer', String(waitMs)]);
+  };
+
+  const fireTimer = (step: Step, timer: Timer): void => {
+    if (step.timers?.delete(timer.seq) !== true) return;
+    step.run.pendingTimers--;
+    try {
+      // First, so that its own callback can clear it.
+      if (timer.periodMs >= 0) armTimer(step, timer, timer.periodMs);
+      timer.callback(...timer.values);
+    } catch (error) {
+      if (step.open) failRun(step, error);
+    }
+  };
+
+  const clearTimer = (id: unknown): void => {
+    const step = current?.step;
+    if (step?.timers == null) return;
+    for (const timer of step.timers.values()) {
+      if (timer.id === id) {
+        cancelTimer(step, timer);
+        return;
+      }
+    }
+  };
+
+  const cancelTimer = (step: Step, timer: Timer): void => {
+    step.timers?.delete(timer.seq);
+    step.run.pendingTimers--;
+    cancel(step, timer.isEffect ? timer.effectSeq : timer.seq);
+  };
+
+  /** The gateway need not wait for it: takes it back, or says so. */
+  const cancel = (step: Step, seq: number): void => {
+    const { run } = step;
+    if (step.pending?.delete(seq) === true) run.pendingCount--;
+    const outbox = run.outbox ?? [];
+    run.outbox = outbox;
+    // What was asked for in this very segment has not left: it never does.
+    const at = outbox.findIndex((entry) => entry[2] === seq && entry[0] === step.path);
+    if (at >= 0) outbox.splice(at, 1);
+    else outbox.push([step.path, step.attempt, seq, 'cancel', '']);
+    if (outbox.length === 0) run.outbox = null;
+  };
 
   // ---- the driver ---------------------------------------------------------------------------------------------------------------------
 
@@ -702,14 +901,24 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
     seq: 0,
     open: true,
     pending: null,
+    timers: null,
+    timerSeq: 0,
+    startMs: currentTimeMs,
     scope: null,
     random: null,
     logIndex: 0,
+    globals: null,
+    counts: null,
+    timings: null,
     startUs: run.elapsedUs,
   });
 
   const closeStep = (step: Step): void => {
     step.open = false;
+    if (step.timers !== null) {
+      for (const timer of step.timers.values()) cancelTimer(step, timer);
+      step.timers = null;
+    }
     if (step.pending !== null) {
       step.run.pendingCount -= step.pending.size;
       step.pending = null;
@@ -793,7 +1002,7 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
   };
 
   const failRun = (step: Step, error: unknown, httpStatus = 0, described: string | null = null): void => {
-    const run = step.run;
+    const { run } = step;
     const pointer = failingPointer;
     failingPointer = null;
     closeStep(step);
@@ -853,6 +1062,8 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
           node.usesNodes ? viewNodes(run) : undefined,
           node.usesPrev && run.prevJson !== null ? parse(run.prevJson) : undefined,
         );
+        // A listener of an event threw: that has ended the step.
+        if (!step.open) return null;
         if (definition.code.async) return settleLater(step, value as Promise<unknown>);
         if (typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function') {
           return settleLater(step, Promise.resolve(value));
@@ -940,19 +1151,52 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
 
   // ---- globals for authors -------------------------------------------------------------------------------------------------------------
 
-  const consoleObject: Record<string, unknown> = {};
-  for (const [method, level] of [
-    ['log', 'info'],
-    ['info', 'info'],
-    ['debug', 'debug'],
-    ['trace', 'debug'],
-    ['warn', 'warn'],
-    ['error', 'error'],
-  ] as const) {
-    consoleObject[method] = (...values: unknown[]): void => {
-      if (current?.step != null) log(current.step, level, values);
-    };
-  }
+  const logHere = (level: string, values: unknown[]): void => {
+    if (current?.step != null) log(current.step, level, values);
+  };
+  const consoleObject = {
+    log: (...values: unknown[]) => logHere('info', values),
+    info: (...values: unknown[]) => logHere('info', values),
+    debug: (...values: unknown[]) => logHere('debug', values),
+    trace: (...values: unknown[]) => logHere('debug', values),
+    warn: (...values: unknown[]) => logHere('warn', values),
+    error: (...values: unknown[]) => logHere('error', values),
+    dir: (value?: unknown) => logHere('info', [value]),
+    table: (value?: unknown) => logHere('info', [value]),
+    group: (...values: unknown[]) => logHere('info', values),
+    groupCollapsed: (...values: unknown[]) => logHere('info', values),
+    groupEnd: () => {},
+    assert: (condition?: unknown, ...values: unknown[]) => {
+      if (!condition) logHere('error', ['Assertion failed', ...values]);
+    },
+    count: (label: unknown = 'default') => {
+      const step = current?.step;
+      if (step == null) return;
+      step.counts ??= new Map();
+      const name = textOf(label);
+      const count = (step.counts.get(name) ?? 0) + 1;
+      step.counts.set(name, count);
+      logHere('info', [`${name}: ${count}`]);
+    },
+    countReset: (label: unknown = 'default') => {
+      current?.step?.counts?.delete(textOf(label));
+    },
+    time: (label: unknown = 'default') => {
+      const step = current?.step;
+      if (step == null) return;
+      step.timings ??= new Map();
+      step.timings.set(textOf(label), currentTimeMs);
+    },
+    timeLog: (label: unknown = 'default', ...values: unknown[]) => {
+      const name = textOf(label);
+      const startMs = current?.step?.timings?.get(name);
+      if (startMs !== undefined) logHere('info', [`${name}: ${currentTimeMs - startMs} ms`, ...values]);
+    },
+    timeEnd: (label: unknown = 'default') => {
+      consoleObject.timeLog(label);
+      current?.step?.timings?.delete(textOf(label));
+    },
+  };
   defineProperty(globalThis, 'console', {
     value: consoleObject,
     writable: true,
@@ -962,12 +1206,56 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
 
   parts.installClock(
     () => currentTimeMs,
-    () => {
-      if (current?.step == null) throw new Error('there are no random numbers outside a step');
-      return randomOf(current.step).double();
-    },
+    () => randomOf(currentStep()).double(),
   );
-  parts.hardenRealm();
+  const realm = parts.hardenRealm();
+  // Their methods are objects that every run of this VM is given.
+  realm.freezeAll([KernelError.prototype, GuestHttp.prototype, GuestLog.prototype, GuestContext.prototype]);
+
+  // ---- the web platform, as far as the program uses it ----------------------------------------------------------------------------
+
+  const requestForFetch = (call: HostRequest): HostExchange => {
+    const step = current?.step;
+    if (step == null) {
+      const late = new KernelError(
+        'node_failed',
+        'this step has ended: it can no longer call fetch; await what it starts',
+      );
+      return { answer: Promise.reject(late), cancel: () => {} };
+    }
+    const { method, url, headers, body, bodyKind, redirect } = call;
+    const before = step.seq;
+    const argumentsJson = stringify({ method, url, headers, query: null, body, bodyKind, timeoutMs: null, redirect });
+    const answer = issue(step, 'http', argumentsJson, parse) as Promise<HostAnswer>;
+    const { seq } = step;
+    return {
+      answer,
+      cancel: () => {
+        if (seq !== before && step.open && current === step.run && step.pending?.has(seq) === true) cancel(step, seq);
+      },
+    };
+  };
+
+  const webHost: WebHost = {
+    nowMs: () => currentTimeMs,
+    stepStartMs: () => current?.step?.startMs ?? currentTimeMs,
+    randomWord: () => randomOf(currentStep()).word(),
+    uuid: () => uuidOf(currentStep()),
+    setTimer,
+    clearTimer,
+    fail(error) {
+      const step = current?.step;
+      if (step?.open === true) failRun(step, error);
+    },
+    request: requestForFetch,
+    stepGlobals(create) {
+      const step = current?.step;
+      if (step == null) return null;
+      if (create) step.globals ??= new Map();
+      return step.globals;
+    },
+  };
+  const webScope: Record<string, unknown> = {};
 
   // ---- what the host calls ----------------------------------------------------------------------------------------------------------
 
@@ -983,13 +1271,13 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
 
   const finishSegment = (run: Run): string => {
     if (run.answer !== null) return run.answer;
-    if (run.pendingCount === 0) {
+    if (run.pendingCount === 0 && run.pendingTimers === 0) {
       // Nothing can ever wake it: without this it would wait for its timeout.
       failRun(
         run.step as Step,
         new KernelError(
           'node_failed',
-          'the code waits for a promise that nothing can settle; await only what ctx gives, or settle it',
+          'the code waits for a promise that nothing can settle; await only what ctx, fetch and timers give, or settle it',
         ),
       );
       return run.answer as unknown as string;
@@ -1013,7 +1301,23 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
   };
 
   return {
+    bind(partSource) {
+      const create = PlainFunction(`"use strict";return (${partSource})\n//# sourceURL=nflow:web`)() as AnyFunction;
+      const { globals, shared = {} } = create(webHost, webScope) as WebPart;
+      for (const name of keys(globals)) {
+        defineProperty(globalThis, name, {
+          value: globals[name],
+          writable: true,
+          enumerable: false,
+          configurable: true,
+        });
+      }
+      Object.assign(webScope, globals, shared);
+      realm.freezeAll([...Object.values(globals), ...Object.values(shared)]);
+    },
+
     load(programJson) {
+      realm.seal();
       program = parse(programJson) as Program;
       compiled = new Map();
       for (const definition of program.nodes) {
@@ -1049,6 +1353,7 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
     },
 
     start(packed) {
+      current = null;
       const headEnd = packed.indexOf('\n');
       const head = packed.slice(0, headEnd).split(' ');
       const id = Number(head[0]);
@@ -1087,6 +1392,8 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
         reported: 0,
         effectCount: 0,
         pendingCount: 0,
+        timerCount: 0,
+        pendingTimers: 0,
         outbox: null,
         logs: null,
         logsSize: 0,
@@ -1121,6 +1428,7 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
     },
 
     deliver(packed) {
+      current = null;
       const headEnd = packed.indexOf('\n');
       const head = packed.slice(0, headEnd).split(' ');
       const run = runs.get(Number(head[0]));
@@ -1132,6 +1440,11 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
       current = run;
       currentTimeMs = Number(head[3]);
       const step = run.step;
+      if (seq < 0) {
+        const timer = step !== null && step.path === stepPath ? step.timers?.get(seq) : undefined;
+        if (timer !== undefined) fireTimer(step as Step, timer);
+        return '';
+      }
       const pending = step !== null && step.path === stepPath ? step.pending?.get(seq) : undefined;
       if (pending === undefined) return '';
       (step as Step).pending?.delete(seq);
@@ -1149,6 +1462,12 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
     },
 
     drain() {
+      return current === null ? '' : finishSegment(current);
+    },
+
+    drainRejected(message) {
+      if (current?.step != null)
+        log(current.step, 'warn', [`a promise was rejected and nobody looked at it: ${message}`]);
       return current === null ? '' : finishSegment(current);
     },
 

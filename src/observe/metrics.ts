@@ -4,7 +4,8 @@ import { type CountTally, type DistributionTally, TalliedCounter, TalliedHistogr
 
 /** State of the runners and their VMs, asked for at a scrape. */
 export interface VmPoolStats {
-  runners: number;
+  /** Processes by what they are for. */
+  runners: Readonly<Record<'fast' | 'slow' | 'spare' | 'quarantine', number>>;
   vmSize: number;
   vmInUse: number;
   waiting: number;
@@ -12,6 +13,14 @@ export interface VmPoolStats {
   restartsTotal: number;
   killedTotal: number;
   vmCreatedTotal: number;
+  handoffsTotal: number;
+  evictedTotal: number;
+}
+
+/** Workflows that are paused because they crashed. */
+export interface CircuitStats {
+  open: number;
+  openedTotal: number;
 }
 
 /** State of the connections to PostgreSQL, asked for at a scrape. */
@@ -19,16 +28,23 @@ export interface DatabasePoolStats {
   poolSize: number;
   poolInUse: number;
   poolWaiting: number;
+  defaultPartitionRows: number;
+  historyBytes: number;
 }
 
 export interface MetricSources {
   vmPool?: () => VmPoolStats;
   databasePool?: () => DatabasePoolStats;
+  circuits?: () => CircuitStats;
 }
 
 export interface Metrics {
   onExecution(workflow: string, durability: string, status: string, durationMs: number): void;
   onEffect(kind: string, durationMs: number, ok: boolean): void;
+  /** A segment was executed, in a runner of this lane. */
+  onSegment(lane: string, durationMs: number): void;
+  /** A run has got its VM, this long after it was dispatched. */
+  onAcquire(durationMs: number): void;
   /** A commit batch: its rows, and the time until it was committed. */
   onCommit(rows: number, durationMs: number): void;
   /** Rows of `recorded` executions that were given up while PostgreSQL was away. */
@@ -52,6 +68,8 @@ export interface MetricsOptions {
 /** Seconds. From a run that never leaves the VM (tens of microseconds) to one at the longest usual timeout. */
 const executionBoundsSeconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 const effectBoundsSeconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+const segmentBoundsSeconds = [0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1, 5, 30];
+const acquireBoundsSeconds = [0.00001, 0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1];
 const commitBoundsSeconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 /** Rows; a batch holds at most 500. */
 const batchBounds = [1, 2, 5, 10, 25, 50, 100, 200, 300, 400, 500];
@@ -67,6 +85,7 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
   if (options.processMetrics ?? true) collectDefaultMetrics({ register: registry });
   addVmGauges(registry, sources, options.vmPoolMetrics ?? true);
   addDatabaseGauges(registry, sources);
+  addCircuitGauges(registry, sources);
 
   const executions = new TalliedCounter({
     name: 'nflow_executions_total',
@@ -88,6 +107,20 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     bounds: effectBoundsSeconds,
     registry,
   });
+  const segmentDuration = new TalliedHistogram({
+    name: 'nflow_segment_duration_seconds',
+    help: 'Time in the VM from a result, or the start of a run, to the next wait or the end, by lane',
+    labelNames: ['lane'],
+    bounds: segmentBoundsSeconds,
+    registry,
+  });
+  const vmAcquire = new TalliedHistogram({
+    name: 'nflow_vm_acquire_seconds',
+    help: 'From the dispatch of a run until it has a VM',
+    labelNames: [],
+    bounds: acquireBoundsSeconds,
+    registry,
+  }).series({});
   const httpRequests = new TalliedCounter({
     name: 'nflow_http_requests_total',
     help: 'HTTP requests answered, by status',
@@ -123,6 +156,7 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
 
   const byWorkflow = new Map<string, WorkflowSeries>();
   const byEffect = new Map<string, DistributionTally>();
+  const byLane = new Map<string, DistributionTally>();
   const byHttpStatus = new Map<number, CountTally>();
   const byCode = new Map<string, CountTally>();
 
@@ -137,6 +171,12 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     },
     onEffect(kind, durationMs) {
       known(byEffect, kind, () => effectDuration.series({ effect: kind })).observe(durationMs / 1000);
+    },
+    onSegment(lane, durationMs) {
+      known(byLane, lane, () => segmentDuration.series({ lane })).observe(durationMs / 1000);
+    },
+    onAcquire(durationMs) {
+      vmAcquire.observe(durationMs / 1000);
     },
     onCommit(rows, durationMs) {
       commitRows.observe(rows);
@@ -182,6 +222,15 @@ function addVmGauges(registry: Registry, sources: MetricSources, showPool: boole
     (stats) => stats.restartsTotal,
   );
   add('counter', 'nflow_runner_killed_total', 'Runners ended by the watchdog', (stats) => stats.killedTotal);
+  add(
+    'counter',
+    'nflow_runner_handoffs_total',
+    'Times that a runner left the fast lane because of a long segment',
+    (stats) => stats.handoffsTotal,
+  );
+  for (const lane of ['fast', 'slow', 'spare', 'quarantine'] as const) {
+    add('gauge', `nflow_runner_${lane}`, `Runners: ${lane}`, (stats) => stats.runners[lane]);
+  }
   if (!showPool) return;
   add('gauge', 'nflow_vm_pool_size', 'VMs that exist', (stats) => stats.vmSize);
   add('gauge', 'nflow_vm_pool_in_use', 'VMs that execute or hold an unfinished run', (stats) => stats.vmInUse);
@@ -195,7 +244,23 @@ function addVmGauges(registry: Registry, sources: MetricSources, showPool: boole
     'Runs refused because every VM was executing',
     (stats) => stats.exhaustedTotal,
   );
+  add(
+    'counter',
+    'nflow_vm_evicted_runs_total',
+    'Waiting runs that left their VM, to come back by replay',
+    (stats) => stats.evictedTotal,
+  );
   add('counter', 'nflow_vm_created_total', 'VMs made', (stats) => stats.vmCreatedTotal);
+}
+
+function addCircuitGauges(registry: Registry, sources: MetricSources): void {
+  const add = (kind: 'gauge' | 'counter', name: string, help: string, read: (stats: CircuitStats) => number): void =>
+    addScraped(registry, kind, name, help, () => {
+      const stats = sources.circuits?.();
+      return stats === undefined ? null : read(stats);
+    });
+  add('gauge', 'nflow_circuits_open', 'Workflows that are paused because they crashed', (stats) => stats.open);
+  add('counter', 'nflow_circuits_opened_total', 'Times that a workflow was paused', (stats) => stats.openedTotal);
 }
 
 function addDatabaseGauges(registry: Registry, sources: MetricSources): void {
@@ -207,6 +272,12 @@ function addDatabaseGauges(registry: Registry, sources: MetricSources): void {
   add('nflow_db_pool_size', 'Connections to PostgreSQL', (stats) => stats.poolSize);
   add('nflow_db_pool_in_use', 'Connections to PostgreSQL with work under way', (stats) => stats.poolInUse);
   add('nflow_db_pool_waiting', 'Requests that wait for a connection to PostgreSQL', (stats) => stats.poolWaiting);
+  add(
+    'nflow_default_partition_rows',
+    'Rows of the history in a default partition: more than 0 when a clock is wrong',
+    (stats) => stats.defaultPartitionRows,
+  );
+  add('nflow_history_bytes', 'Disk space of executions and journals with their indexes', (stats) => stats.historyBytes);
 }
 
 /** A series whose value is asked for at a scrape; null: not there yet. */

@@ -16,6 +16,10 @@ export const frameType = {
   start: 3,
   deliver: 4,
   drop: 5,
+  /** `a` VMs at most, `b` of them kept warm. */
+  resize: 7,
+  /** All VMs together take too much memory: give up the one that is needed last. */
+  relieve: 8,
   // both ways: the gateway ends a write with it, the runner sends it back when it has come that far
   mark: 6,
   // runner → gateway
@@ -25,10 +29,18 @@ export const frameType = {
   badBody: 19,
   loss: 20,
   pool: 21,
+  /** The run has left its VM: it comes back by replay. */
+  evicted: 22,
+  /** `timeMs` of CPU in the segment whose answer follows: measured when it took long. */
+  cpu: 23,
 } as const;
 
-/** `flags` of a start frame: announce each of its segments alone, whatever its program is known for. */
-export const startFlag = { careful: 1 } as const;
+/**
+ * `flags` of a start frame:
+ *   careful     announce each of its segments alone, whatever its program is known for
+ *   returning   it was here before: the results that it asks for first are known, and follow at once
+ */
+export const startFlag = { careful: 1, returning: 2 } as const;
 /** `flags` of an end frame. */
 export const endFlag = { failed: 1 } as const;
 /** `a` of a loss frame: why the runner gave the run up. */

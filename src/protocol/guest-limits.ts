@@ -11,6 +11,8 @@ export function createGuestLimits(jsonDepthMax: number): GuestLimits {
     effectArgumentsSizeMax: 6 * 1024 * 1024,
     effectsPerRunMax: 10_000,
     parallelEffectsMax: 100,
+    timersPerRunMax: 10_000,
+    parallelTimersMax: 1_000,
     logsPerRunSizeMax: 1024 * 1024,
     jsonDepthMax,
   };

@@ -3,6 +3,8 @@
  * turned into functions by the guest kernel inside the isolate. Nothing in it is trusted by the gateway.
  */
 
+import type { WebGlobal } from './web-globals.ts';
+
 /** A synchronous JavaScript expression over `input nodes prev vars execution secrets error item index`. */
 export interface Expression {
   /** The expression's source, types stripped, without braces. */
@@ -76,6 +78,10 @@ export interface Program {
   nodes: ProgramNode[];
   /** JSON text of the values of `vars`, fixed when the program is compiled. */
   varsJson: string;
+  /** Global names of the web platform that it may use, sorted: only these are bound in its VMs. */
+  webGlobals: WebGlobal[];
+  /** `shared`: runs follow each other in one realm that keeps nothing of them. `fresh`: each run has a realm of its own. */
+  isolation: 'shared' | 'fresh';
 }
 
 /** Limits that the kernel enforces; the gateway checks again what it is sent. Sizes are in UTF-16 code units of JSON text. */
@@ -84,6 +90,10 @@ export interface GuestLimits {
   effectArgumentsSizeMax: number;
   effectsPerRunMax: number;
   parallelEffectsMax: number;
+  /** Times that timers of a run fire. */
+  timersPerRunMax: number;
+  /** Timers of a run that have not fired yet. */
+  parallelTimersMax: number;
   logsPerRunSizeMax: number;
   jsonDepthMax: number;
 }

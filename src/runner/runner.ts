@@ -3,10 +3,12 @@ import type { Socket } from 'node:net';
 import { endFlag, type Frame, FrameReader, FrameWriter, frameType, lossReason, startFlag } from '../protocol/frames.ts';
 import { type RunnerSettings, runnerAnnounceFd } from '../protocol/runner-settings.ts';
 import { noTimeout, SegmentInterrupted, type Vm } from './vm.ts';
-import { VmPool } from './vm-pool.ts';
+import { halfFull, nearlyFull, VmPool } from './vm-pool.ts';
 
 interface HostedProgram {
   text: string;
+  /** Learned: how long a run of it waits for a result. 0 when none has come yet. */
+  meanWaitMs: number;
   /** Segments in a row that were quick. */
   quickSegments: number;
 }
@@ -19,8 +21,12 @@ interface HostedRun {
   deadlineMs: number;
   /** One of several that may have ended a runner: treated as if its program were unknown. */
   careful: boolean;
+  /** It comes back by replay: what it waits for follows at once. */
+  isReturning: boolean;
   /** Known by its token: from its first segment that did not end it. */
   isWaiting: boolean;
+  /** `performance.now()` of the end of its last segment. */
+  waitsSinceMs: number;
 }
 
 /** Answers are sent on while a long batch is still being worked on, so that the gateway is not idle meanwhile. */
@@ -36,6 +42,20 @@ const loadTimeoutMs = 5000;
 const quickSegmentsMin = 500;
 const quickMs = 2;
 const nothing = '';
+/** The memory of a VM is looked at after so many short segments, and after each that took this long or was answered with so much. */
+const sampledSegments = 64;
+const sampledAfterMs = 1;
+const sampledAnswerSize = 128 * 1024;
+/** Weight of a wait in the learned mean. */
+const waitRate = 0.1;
+/** A run that comes back keeps its VM for this long after each segment: else several of them could keep each other from getting on. */
+const returningMs = 100;
+/** Runs that waited for longer than this leave their VM when the pool or the VM is over half full. */
+const longWaitMs = 1000;
+const sweepIntervalMs = 250;
+/** What one sweep may take, and when the next one comes if it was not enough: a request must not wait for it. */
+const sweepBudgetMs = 1;
+const sweepAgainMs = 10;
 
 /**
  * A runner: executes segments, one at a time, as frames ask for them. It trusts nothing but its socket, knows no secret and opens
@@ -57,6 +77,8 @@ export class Runner {
   /** Counts announcements of "programs that are known to be quick"; they are negative, and change while there is progress. */
   #quickStretches = 0;
   #reportedStats = '';
+  #isPreloading = false;
+  #sweepTimer: NodeJS.Timeout | null = null;
 
   constructor(socket: Socket) {
     this.#socket = socket;
@@ -104,7 +126,14 @@ export class Runner {
         break;
       case frameType.program:
         if (frame.flags === 1) this.#forgetProgram(frame.a);
-        else this.#programs.set(frame.a, { text: frame.text(0), quickSegments: 0 });
+        else this.#programs.set(frame.a, { text: frame.text(0), meanWaitMs: 0, quickSegments: 0 });
+        break;
+      case frameType.relieve:
+        this.#pool?.discardLeastNeeded();
+        break;
+      case frameType.resize:
+        this.#pool?.resize(frame.a, frame.b);
+        void this.#preload();
         break;
       case frameType.configure:
         this.#configure(JSON.parse(frame.text(0)) as RunnerSettings);
@@ -122,18 +151,32 @@ export class Runner {
 
   #configure(settings: RunnerSettings): void {
     this.#settings = settings;
-    const pool = new VmPool(settings);
+    const pool = new VmPool(settings, {
+      expectedWaitMs: (vm, nowMs) => this.#expectedWaitMs(vm, nowMs),
+      evictAll: (vm) => this.#evictAll(vm),
+    });
     this.#pool = pool;
-    pool.preloadOne();
-    this.#writer.write(frameType.ready, 0, 0, 0, 0, 0, []);
-    // The first VM is enough to be ready; the others are made one a turn, so that no request waits for more than one.
-    const preload = (): void => {
-      if (pool.preloadOne()) setTimeout(preload, 5);
+    // One VM is enough to be ready.
+    void pool.preloadOne().then(() => {
+      this.#writer.write(frameType.ready, 0, 0, 0, 0, 0, []);
       this.#reportPool();
-    };
-    setTimeout(preload, 5);
+      this.#flush();
+      return this.#preload();
+    });
     setInterval(() => pool.cleanUp(performance.now()), settings.cleanupIntervalMs);
     setInterval(() => this.#reportPool(), 1000);
+  }
+
+  /** Keeps warm VMs in stock, one after the other; they are made in another thread, so that no request waits for it. */
+  async #preload(): Promise<void> {
+    const pool = this.#pool;
+    if (pool === null || this.#isPreloading) return;
+    this.#isPreloading = true;
+    try {
+      while (await pool.preloadOne()) this.#reportPool();
+    } finally {
+      this.#isPreloading = false;
+    }
   }
 
   #forgetProgram(programId: number): void {
@@ -147,26 +190,33 @@ export class Runner {
     const beganMs = performance.now();
     const program = this.#programs.get(frame.a);
     if (program === undefined) throw new RangeError(`program ${frame.a} was never sent`);
-    let vm: Vm | null;
+    let vm: Vm;
     let loadError = nothing;
     const careful = (frame.flags & startFlag.careful) !== 0;
-    this.#announceSegment(token, program, careful);
     try {
+      // A VM that has to be made first takes longer than most runs: that is nobody's doing, and nobody is announced meanwhile.
       vm = pool.acquire(frame.a, (unbound) => {
+        this.#announceSegment(token, program, careful);
         loadError = unbound.load(program.text, loadTimeoutMs);
+        void this.#preload();
         if (loadError !== nothing) throw new ProgramRefused();
       });
+      this.#announceSegment(token, program, careful);
     } catch (error) {
       if (error instanceof ProgramRefused) this.#answerFailed(token, loadError);
       else if (error instanceof SegmentInterrupted) this.#sendLoss(token, reasonOf(error));
       else throw error;
       return;
     }
-    if (vm === null) {
-      this.#sendLoss(token, lossReason.poolExhausted);
-      return;
-    }
-    const run: HostedRun = { vm, program, deadlineMs: beganMs + frame.b, careful, isWaiting: false };
+    const run: HostedRun = {
+      vm,
+      program,
+      deadlineMs: beganMs + frame.b,
+      careful,
+      isReturning: (frame.flags & startFlag.returning) !== 0,
+      isWaiting: false,
+      waitsSinceMs: 0,
+    };
     vm.runsStarted++;
     const acquiredMs = performance.now();
     this.#execute(token, run, acquiredMs - beganMs, (timeoutMs) => vm.start(frame.wholeText(), timeoutMs));
@@ -175,7 +225,9 @@ export class Runner {
   #deliver(frame: Frame): void {
     const run = this.#runs.get(frame.run);
     if (run === undefined) return;
-    this.#announceSegment(frame.run, run.program, run.careful);
+    const { program } = run;
+    this.#learnWait(run, performance.now());
+    this.#announceSegment(frame.run, program, run.careful);
     this.#execute(frame.run, run, 0, (timeoutMs) => run.vm.deliver(frame.wholeText(), timeoutMs));
   }
 
@@ -193,16 +245,118 @@ export class Runner {
       answer = segment(run.careful || program.quickSegments < quickSegmentsMin ? timeoutMs : noTimeout);
     } catch (error) {
       if (!(error instanceof SegmentInterrupted)) throw error;
-      const used = process.threadCpuUsage();
-      // The clock is read once a batch, since it costs 3 us: what the batch used before this segment is at most its wall time.
-      const cpuMs = (used.user + used.system) / 1000 - this.#batchCpuMs - (beganMs - this.#batchStartMs);
-      this.#lose(token, run.vm, this.#judge(error, wallMs, cpuMs));
+      this.#lose(token, run.vm, this.#judge(error, wallMs, this.#cpuSince(beganMs)));
       return;
     }
     const endedMs = performance.now();
-    program.quickSegments = endedMs - beganMs < quickMs ? program.quickSegments + 1 : 0;
-    this.#report(token, run, answer, endedMs - beganMs, acquireMs);
-    (this.#pool as VmPool).release(run.vm, endedMs);
+    const tookMs = endedMs - beganMs;
+    if (tookMs < quickMs) {
+      program.quickSegments++;
+    } else {
+      program.quickSegments = 0;
+      this.#reportCpu(token, tookMs, this.#cpuSince(beganMs));
+    }
+    run.waitsSinceMs = endedMs;
+    if (run.isReturning) run.vm.wantedUntilMs = endedMs + returningMs;
+    if (!this.#sampleMemory(token, run.vm, tookMs, answer.length)) return;
+    this.#report(token, run, answer, tookMs, acquireMs);
+    const { vm } = run;
+    if (vm.sampledShare > nearlyFull && vm.runs.size > 1) this.#evictOthers(token, vm);
+    (this.#pool as VmPool).release(vm, endedMs);
+  }
+
+  /**
+   * CPU time of this thread since a moment of this batch. It is read once a batch and after long segments, since that costs 3 us: what the
+   * batch used before that moment is at most its wall time, so the result is rather too small.
+   */
+  #cpuSince(beganMs: number): number {
+    const used = process.threadCpuUsage();
+    const nowCpuMs = (used.user + used.system) / 1000;
+    const cpuMs = Math.max(0, nowCpuMs - this.#batchCpuMs - (beganMs - this.#batchStartMs));
+    this.#batchCpuMs = nowCpuMs;
+    this.#batchStartMs = performance.now();
+    return cpuMs;
+  }
+
+  #reportCpu(token: number, tookMs: number, cpuMs: number): void {
+    this.#writer.write(frameType.cpu, 0, token, 0, 0, Math.min(tookMs, cpuMs), []);
+  }
+
+  /** Looks at the memory of a VM now and then. False when the run crossed the limit, and was ended. */
+  #sampleMemory(token: number, vm: Vm, tookMs: number, answerSize: number): boolean {
+    if (++vm.unsampledSegments < sampledSegments && tookMs < sampledAfterMs && answerSize < sampledAnswerSize)
+      return true;
+    vm.unsampledSegments = 0;
+    vm.sampledShare = vm.memoryShare();
+    if (vm.sampledShare <= 1) return true;
+    this.#lose(token, vm, lossReason.memory);
+    return false;
+  }
+
+  // ---- eviction -------------------------------------------------------------------------------------------------------------------
+
+  #learnWait({ program, isReturning, waitsSinceMs }: HostedRun, nowMs: number): void {
+    const waitedMs = nowMs - waitsSinceMs;
+    // What it is given again tells nothing of the wait that it once was.
+    if (isReturning && waitedMs < returningMs) return;
+    const isFirst = program.meanWaitMs === 0;
+    program.meanWaitMs = isFirst ? waitedMs : program.meanWaitMs + (waitedMs - program.meanWaitMs) * waitRate;
+  }
+
+  /** Until the next result for the VM: what is left of the usual wait, or, once that is over, as long as it has lasted already. */
+  #expectedWaitMs(vm: Vm, nowMs: number): number {
+    if (nowMs < vm.wantedUntilMs) return 0;
+    const elapsedMs = nowMs - vm.lastUsedMs;
+    const leftMs = (this.#programs.get(vm.programId)?.meanWaitMs ?? 0) - elapsedMs;
+    return leftMs > 0 ? leftMs : elapsedMs;
+  }
+
+  /** The runs of the VM leave it; it is about to be disposed. */
+  #evictAll(vm: Vm): void {
+    for (const token of vm.runs) this.#sendEvicted(token);
+    vm.runs.clear();
+  }
+
+  /** What waits beside this run leaves the VM. */
+  #evictOthers(token: number, vm: Vm): void {
+    for (const other of [...vm.runs]) if (other !== token && !this.#evict(other, vm)) return;
+  }
+
+  /** The run leaves its VM, which goes on. False when the VM is gone. */
+  #evict(token: number, vm: Vm): boolean {
+    try {
+      vm.drop(token);
+    } catch (error) {
+      if (!(error instanceof SegmentInterrupted)) throw error;
+      this.#lose(token, vm, lossReason.lost);
+      return false;
+    }
+    this.#sendEvicted(token);
+    return true;
+  }
+
+  #sendEvicted(token: number): void {
+    this.#runs.delete(token);
+    this.#writer.write(frameType.evicted, 0, token, 0, 0, 0, []);
+  }
+
+  /** Runs that have waited for long leave their VM where room is short. */
+  #sweep(): void {
+    this.#sweepTimer = null;
+    const pool = this.#pool as VmPool;
+    const beganMs = performance.now();
+    const isHalfFull = pool.isHalfFull;
+    let isOver = true;
+    for (const [token, { vm, waitsSinceMs }] of this.#runs) {
+      if (beganMs - waitsSinceMs < longWaitMs || !(isHalfFull || vm.sampledShare > halfFull)) continue;
+      if (this.#evict(token, vm)) pool.release(vm, vm.lastUsedMs);
+      if (performance.now() - beganMs < sweepBudgetMs) continue;
+      isOver = false;
+      break;
+    }
+    this.#flush();
+    if (this.#runs.size > 0)
+      this.#sweepTimer = setTimeout(() => this.#sweep(), isOver ? sweepIntervalMs : sweepAgainMs);
   }
 
   /** Why a stopped segment was stopped. One that was only descheduled for long is not guilty: it is run again. */
@@ -230,6 +384,7 @@ export class Runner {
     this.#runs.delete(token);
     try {
       run.vm.drop(token);
+      (this.#pool as VmPool).release(run.vm, run.vm.lastUsedMs);
     } catch (error) {
       if (!(error instanceof SegmentInterrupted)) throw error;
       this.#lose(token, run.vm, lossReason.lost);
@@ -296,6 +451,7 @@ export class Runner {
     run.isWaiting = true;
     this.#runs.set(token, run);
     run.vm.runs.add(token);
+    this.#sweepTimer ??= setTimeout(() => this.#sweep(), sweepIntervalMs);
   }
 
   #forgetRun(token: number, run: HostedRun): void {

@@ -2,10 +2,11 @@
 import { randomUUID } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { Metrics } from '../observe/metrics.ts';
-import { connectionOf } from './connection.ts';
-import { type Problem, problemText, problemType, refusal } from './problem.ts';
-import { requestIdHeader } from './write-answer.ts';
+import { requestIdHeader } from './composed-answer.ts';
+import { type Connection, connectionOf } from './connection.ts';
+import { isRetryable, type Problem, problemText, problemType, refusal, retryAfterSeconds } from './problem.ts';
 
 /** Time for the client to read the answer before the connection goes. */
 const farewellMs = 500;
@@ -54,12 +55,18 @@ export function answerConnectionError(
     socket.destroy();
     return;
   }
+  endWithProblem(socket, connection, problemFor(error, limits), metrics);
+}
+
+/** Writes a problem to a connection outside of any request of Node's, and ends it. */
+export function endWithProblem(socket: Duplex, connection: Connection, reason: Problem, metrics: Metrics): void {
   connection.isRefused = true;
-  const problem = { ...problemFor(error, limits), requestId: randomUUID() };
+  const problem = { ...reason, requestId: randomUUID() };
   const body = problemText(problem);
+  const retry = isRetryable(problem.code) ? `Retry-After: ${retryAfterSeconds}\r\n` : '';
   socket.end(
     `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\nConnection: close\r\nContent-Type: ${problemType}\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\n${requestIdHeader}: ${problem.requestId}\r\n\r\n${body}`,
+      `Content-Length: ${Buffer.byteLength(body)}\r\n${requestIdHeader}: ${problem.requestId}\r\n${retry}\r\n${body}`,
   );
   setTimeout(() => socket.destroy(), farewellMs).unref();
   metrics.onHttpAnswer(problem.status);

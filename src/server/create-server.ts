@@ -1,6 +1,11 @@
-/** The HTTP server: one socket, two listeners behind it. Addresses of workflows go the short way, the rest to Fastify. */
-import { createServer as createNodeServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+/**
+ * The HTTP server. A connection begins on the short way (plain-connection.ts); what that does not take goes to Node's server, and
+ * there to the workflows (trigger-handler.ts) or to Fastify.
+ */
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import type { FastifyInstance } from 'fastify';
+import { adminAccessOf } from '../config/admin-access.ts';
 import type { Config } from '../config/config.ts';
 import type { ActiveWorkflow, Engine } from '../engine/port.ts';
 import type { Log } from '../observe/log.ts';
@@ -8,27 +13,39 @@ import type { Metrics } from '../observe/metrics.ts';
 import type { History } from '../store/port.ts';
 import type { RouteTable } from '../workflow/routes.ts';
 import { ownPaths } from '../workflow/trigger-path.ts';
-import {
-  createAdministration,
-  type Readiness,
-  type RequestListener,
-  type WorkflowDirectory,
-} from './administration.ts';
+import type { AdminDoor } from './access.ts';
+import { createAdministration, type Readiness, type RequestListener } from './administration.ts';
 import { Admission } from './admission.ts';
+import type { ApiParts } from './api/parts.ts';
+import { limitsOf } from './api/system-limits.ts';
 import { connectionOf } from './connection.ts';
 import { answerConnectionError } from './connection-error.ts';
-import { isLoopbackHost } from './loopback.ts';
+import { ConnectionLimit, toldConnectionsMax } from './connection-limit.ts';
+import { createLimitedServer } from './limited-server.ts';
+import { MonitorPaths } from './monitor-paths.ts';
 import { connectionsMax } from './open-files.ts';
-import { type Problem, refusal } from './problem.ts';
+import { PlainConnections } from './plain-connection.ts';
+import { ProxyTrust } from './proxy-trust.ts';
 import { TriggerHandler } from './trigger-handler.ts';
-import { writeProblem } from './write-answer.ts';
+import { InputPlans } from './trigger-input.ts';
 
-/** A connection without a request on it is kept this long: longer than proxies keep theirs, so that it is they who close. */
-const keepAliveTimeoutMs = 75_000;
-const headersTimeoutMaxMs = 20_000;
-/** How often slow requests are looked for; they are told this much late at most. */
-const timeoutCheckMaxMs = 5_000;
 const listenBacklog = 1024;
+/** To a port of administration come a few browsers and tools, and a Prometheus. */
+const adminConnectionsMax = 64;
+
+/** What the API shows of the workflows that are served here. */
+export interface WorkflowDirectory {
+  /** Those that are published, by name. */
+  list(): readonly ActiveWorkflow[];
+  /** The definition of a version, also of one that is no longer published; null when there is none. */
+  version(versionId: number): Promise<{ definitionText: string } | null>;
+}
+
+/** The rest of what the API works on; what is left out answers `not_available`. */
+export type ApiOptions = Partial<
+  Pick<ApiParts, 'catalog' | 'testRuns' | 'events' | 'incarnations'> &
+    Pick<ApiParts['system'], 'server' | 'incarnation' | 'isolation'>
+>;
 
 export interface ServerOptions {
   config: Config;
@@ -38,13 +55,20 @@ export interface ServerOptions {
   /** Null without a store. */
   history: History | null;
   workflows: WorkflowDirectory;
+  api?: ApiOptions;
+  /** Answers of the API are checked against what is documented; one that differs becomes an internal error. Default: false. */
+  checkAnswers?: boolean;
   metrics: Metrics;
   /** What else must be there to take traffic: the store, a runner. That the server is not stopping is added here. */
   health: { ready(): Readiness };
   log: Log;
   version: string;
+  /** What administration asks for: `ensureAdminToken`. */
+  adminToken: string;
   /** Bytes that engine, runners and store hold, counted against `max_inflight_bytes`. Default: none. */
   bytesElsewhere?: () => number;
+  /** Connections of clients at one time. Default: what the limit of open files leaves. */
+  connectionsMax?: number;
 }
 
 export type ListenTarget = { fd: number } | { host: string; port: number };
@@ -52,10 +76,16 @@ export type ListenTarget = { fd: number } | { host: string; port: number };
 export interface HttpServer {
   /** Rejects with the system's error (`code` EADDRINUSE, EACCES …). */
   listen(target: ListenTarget): Promise<{ host: string; port: number }>;
+  /** For `[admin] listen`; otherwise as `listen`. */
+  listenAdmin(target: ListenTarget): Promise<{ host: string; port: number }>;
   /** Null until it listens. */
   readonly address: { host: string; port: number } | null;
+  /** Of the port of administration. Null until it listens, and where there is none. */
+  readonly adminAddress: { host: string; port: number } | null;
   /** Bytes of bodies and answers that are held. */
   readonly inflightBytes: number;
+  /** Connections of clients. */
+  readonly openConnections: number;
   /**
    * Refuses new work with 503, waits for open answers (at most `drainMs`), then closes every connection. It goes on accepting
    * meanwhile, so that `/ready` can tell a proxy. Calling it again waits for the same end.
@@ -70,44 +100,82 @@ export function createServer(options: ServerOptions): HttpServer {
 class NflowHttpServer implements HttpServer {
   readonly #options: ServerOptions;
   readonly #admission: Admission;
+  readonly #connections: ConnectionLimit;
   readonly #triggers: TriggerHandler;
-  readonly #administration: ReturnType<typeof createAdministration>;
-  readonly #server: Server;
+  /** On the main port: health and readiness; the rest too when it has no port of its own. */
+  readonly #main: FastifyInstance;
+  /** On the port of administration; null where there is none. */
+  readonly #admin: FastifyInstance | null;
+  readonly #plain: PlainConnections;
+  readonly #monitorPaths: MonitorPaths;
+  readonly #api: ApiParts;
+  readonly #stopping = new AbortController();
   #closing: Promise<void> | null = null;
 
   constructor(options: ServerOptions) {
     this.#options = options;
     const { config, log, metrics } = options;
+    this.#monitorPaths = new MonitorPaths(config.monitor);
     const { server: limits } = config;
     this.#admission = new Admission(limits.maxInflightBytes, options.bytesElsewhere ?? (() => 0));
-    this.#triggers = new TriggerHandler({
+    const shared = {
       limits,
       engine: options.engine,
       routes: options.routes,
+      plans: new InputPlans(limits, config.cors),
       admission: this.#admission,
       metrics,
       log,
-    });
-    const isPrivate = isLoopbackHost(limits.host);
-    if (!isPrivate) {
-      const message =
-        'administration (/nflow/) and /metrics are not answered: the server listens on an address that others can reach';
-      log.warn({ host: limits.host }, message);
-    }
-    this.#administration = createAdministration(
+    };
+    this.#triggers = new TriggerHandler(shared);
+    this.#api = this.#createApi();
+    const { listen, readsAreOpen } = adminAccessOf(config);
+    const door: AdminDoor = { token: options.adminToken, readsAreOpen, proxies: new ProxyTrust(limits.trustProxy) };
+    this.#main = this.#createFastify(listen === null ? door : null, (req) => isOwnAddress(req.url as string));
+    this.#admin = listen === null ? null : this.#createFastify(door, () => true);
+    if (this.#admin !== null) this.#admin.server.maxConnections = adminConnectionsMax;
+    const max = options.connectionsMax ?? connectionsMax();
+    this.#connections = new ConnectionLimit(max, metrics);
+    if (max !== Number.POSITIVE_INFINITY) this.#main.server.maxConnections = max + toldConnectionsMax;
+    this.#plain = new PlainConnections(
       {
-        history: options.history,
-        workflows: options.workflows,
-        metrics,
-        readiness: () => this.#readiness(),
-        log,
-        version: options.version,
-        isPrivate,
+        ...shared,
+        isDraining: () => this.#triggers.isDraining,
+        onOpened: () => this.#triggers.onOpened(),
+        onClosed: () => this.#triggers.onClosed(),
+        handOver: divertConnections(this.#main.server, (socket) => this.#accept(socket)),
       },
-      (administration) => this.#createNodeServer(administration),
-      (error, socket) => answerConnectionError(error, socket, limits, metrics),
+      limits.keepAliveTimeoutMs,
     );
-    this.#server = this.#administration.server;
+  }
+
+  #createApi(): ApiParts {
+    const { config, engine, history, workflows, version, api = {} } = this.#options;
+    const { catalog = null, testRuns = null, events = null, incarnations = null } = api;
+    return {
+      history,
+      catalog,
+      testRuns,
+      events,
+      incarnations,
+      definitionOf: async (versionId) => (await workflows.version(versionId))?.definitionText ?? null,
+      system: {
+        version,
+        server: api.server ?? 'localhost',
+        incarnation: api.incarnation ?? null,
+        startedAt: new Date(),
+        readiness: () => this.#readiness(),
+        executionsInFlight: () => engine.inFlight,
+        workflowsPublished: () => workflows.list().length,
+        isolation: api.isolation ?? (() => []),
+        limits: limitsOf(config),
+      },
+      stopping: this.#stopping.signal,
+    };
+  }
+
+  #accept(socket: Socket): void {
+    if (this.#connections.admit(socket)) this.#plain.accept(socket);
   }
 
   #readiness(): Readiness {
@@ -117,65 +185,24 @@ class NflowHttpServer implements HttpServer {
       : { ready: false, reasons: ['the server is stopping', ...reasons] };
   }
 
-  #createNodeServer(administration: RequestListener): Server {
-    const { headerSizeMax, urlSizeMax, requestTimeoutMs } = this.#options.config.server;
-    const listener = (req: IncomingMessage, res: ServerResponse, expectsContinue: boolean): void => {
-      const problem = this.#refusedHead(req);
-      if (problem !== null) this.#refuse(req, res, problem);
-      else if (isOwnAddress(req.url as string)) this.#administer(administration, req, res, expectsContinue);
-      else this.#triggers.handle(req, res, expectsContinue);
-    };
-    const server = createNodeServer(
-      {
-        // Node counts the request line as a header; each has its own limit in `#refusedHead`.
-        maxHeaderSize: headerSizeMax + urlSizeMax,
-        requestTimeout: requestTimeoutMs,
-        headersTimeout: Math.min(requestTimeoutMs, headersTimeoutMaxMs),
-        keepAliveTimeout: keepAliveTimeoutMs,
-        connectionsCheckingInterval: Math.min(timeoutCheckMaxMs, Math.ceil(requestTimeoutMs / 4)),
-        // Answered in our own words by `#refusedHead`.
-        requireHostHeader: false,
-        noDelay: true,
-      },
-      (req, res) => listener(req, res, false),
+  /** Fastify on a server of Node's: requests that `isForFastify` does not name go to the workflows. */
+  #createFastify(door: AdminDoor | null, isForFastify: (req: IncomingMessage) => boolean): FastifyInstance {
+    const { config, metrics, log, version, checkAnswers = false } = this.#options;
+    const limits = config.server;
+    return createAdministration(
+      { api: this.#api, metrics, readiness: () => this.#readiness(), log, version, door, checkAnswers },
+      (administration) =>
+        createLimitedServer({
+          limits,
+          metrics,
+          onRequest: (req, res, expectsContinue) => {
+            req.url = this.#monitorPaths.routeUrl(req.url as string);
+            if (isForFastify(req)) this.#administer(administration, req, res, expectsContinue);
+            else this.#triggers.handle(req, res, expectsContinue);
+          },
+        }),
+      (error, socket) => answerConnectionError(error, socket, limits, metrics),
     );
-    // More header lines than this would be dropped in silence; their sum is limited already.
-    server.maxHeadersCount = 0;
-    server.on('checkContinue', (req, res) => listener(req, res, true));
-    const limit = connectionsMax();
-    if (limit !== null) server.maxConnections = limit;
-    return server;
-  }
-
-  /** Puts an address in absolute form (as proxies send it) into the usual one. */
-  #refusedHead(req: IncomingMessage): Problem | null {
-    const { headerSizeMax, urlSizeMax } = this.#options.config.server;
-    let url = req.url as string;
-    if (url.length > urlSizeMax) {
-      return refusal('uri_too_long', `The address has ${url.length} bytes; this server accepts ${urlSizeMax}.`);
-    }
-    if (url.charCodeAt(0) !== 0x2f) {
-      url = url.replace(/^https?:\/\/[^/?#]*/i, '');
-      if (url === '' || url.startsWith('?')) url = `/${url}`;
-      if (!url.startsWith('/')) return refusal('invalid_input', 'The address must begin with a slash.');
-      req.url = url;
-    }
-    const { rawHeaders } = req;
-    let size = 0;
-    for (let i = 0; i < rawHeaders.length; i++) size += (rawHeaders[i] as string).length;
-    if (size > headerSizeMax) {
-      return refusal('headers_too_large', `The headers have ${size} bytes; this server accepts ${headerSizeMax}.`);
-    }
-    if (req.headers.host === undefined && req.httpVersionMinor === 1) {
-      return refusal('invalid_input', 'An HTTP/1.1 request must have a Host header.');
-    }
-    return null;
-  }
-
-  #refuse(req: IncomingMessage, res: ServerResponse, problem: Problem): void {
-    this.#options.metrics.onHttpAnswer(problem.status);
-    this.#options.metrics.onRejected(problem.code);
-    writeProblem(req, res, problem, { close: true });
   }
 
   #administer(
@@ -192,24 +219,41 @@ class NflowHttpServer implements HttpServer {
     administration(req, res);
   }
 
-  async listen(target: ListenTarget): Promise<{ host: string; port: number }> {
-    await this.#administration.ready();
+  listen(target: ListenTarget): Promise<{ host: string; port: number }> {
+    return this.#listenOn(this.#main, target);
+  }
+
+  async listenAdmin(target: ListenTarget): Promise<{ host: string; port: number }> {
+    if (this.#admin === null) throw new Error('administration has no address of its own in this configuration');
+    return this.#listenOn(this.#admin, target);
+  }
+
+  async #listenOn(app: FastifyInstance, target: ListenTarget): Promise<{ host: string; port: number }> {
+    await app.ready();
+    const { server } = app;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#server.once('error', reject);
-    this.#server.listen({ ...target, backlog: listenBacklog }, resolve);
+    server.once('error', reject);
+    server.listen({ ...target, backlog: listenBacklog }, resolve);
     await promise;
-    this.#server.off('error', reject);
-    this.#server.on('error', (error) => this.#options.log.error({ error }, 'the listening socket failed'));
-    return this.address as { host: string; port: number };
+    server.off('error', reject);
+    server.on('error', (error) => this.#options.log.error({ error }, 'the listening socket failed'));
+    return addressOf(server) as { host: string; port: number };
   }
 
   get address(): { host: string; port: number } | null {
-    const address = this.#server.address() as AddressInfo | null;
-    return address === null ? null : { host: address.address, port: address.port };
+    return addressOf(this.#main.server);
+  }
+
+  get adminAddress(): { host: string; port: number } | null {
+    return this.#admin === null ? null : addressOf(this.#admin.server);
   }
 
   get inflightBytes(): number {
     return this.#admission.bytes;
+  }
+
+  get openConnections(): number {
+    return this.#connections.open;
   }
 
   close(drainMs: number): Promise<void> {
@@ -218,19 +262,41 @@ class NflowHttpServer implements HttpServer {
   }
 
   async #close(drainMs: number): Promise<void> {
+    this.#stopping.abort();
     const { promise: deadline, resolve: onDeadline } = Promise.withResolvers<void>();
     const timer = setTimeout(onDeadline, drainMs);
     const { promise: idle, resolve: onIdle } = Promise.withResolvers<void>();
     this.#triggers.drain(onIdle);
     await Promise.race([idle, deadline]);
     const { promise: closed, resolve: onClosed } = Promise.withResolvers<void>();
-    this.#server.close(() => onClosed());
+    this.#main.server.close(() => onClosed());
+    this.#plain.closeIdle();
     // Answers that were written and are not read yet get what is left of the time.
     await Promise.race([closed, deadline]);
     clearTimeout(timer);
-    this.#server.closeAllConnections();
-    await this.#administration.close();
+    this.#main.server.closeAllConnections();
+    this.#plain.destroy();
+    await this.#main.close();
+    if (this.#admin === null) return;
+    this.#admin.server.close();
+    this.#admin.server.closeAllConnections();
+    await this.#admin.close();
   }
+}
+
+function addressOf(server: Server): { host: string; port: number } | null {
+  const address = server.address() as AddressInfo | null;
+  return address === null ? null : { host: address.address, port: address.port };
+}
+
+/** Sends the connections of a server to `accept`. Returns what they would have gone to: the server's own handling of one. */
+function divertConnections(server: Server, accept: (socket: Socket) => void): (socket: Socket) => void {
+  const own = server.listeners('connection') as ((socket: Socket) => void)[];
+  server.removeAllListeners('connection');
+  server.on('connection', accept);
+  return (socket) => {
+    for (const listener of own) listener.call(server, socket);
+  };
 }
 
 /** Settles most addresses of workflows by one character. */

@@ -1,96 +1,27 @@
 /** One execution as the API shows it, from what the store keeps. */
 import { errorKinds, isErrorCode } from '../errors.ts';
 import type { TracedEffect, TracedStep } from '../protocol/trace.ts';
+import type { ExecutionSummary, JournalRecord, StoredExecution } from '../store/port.ts';
 import type {
-  Durability,
-  ExecutionStatus,
-  ExecutionSummary,
-  JournalRecord,
-  StoredExecution,
-  TriggerKind,
-} from '../store/port.ts';
+  EffectView,
+  ErrorView,
+  ExecutionSummaryView,
+  ExecutionView,
+  LogView,
+  StepView,
+  TimingView,
+} from './api/schemas/execution-schemas.ts';
 import { exceedsJsonDepth } from './json-depth.ts';
 
-export interface TimingView {
-  queueMs: number;
-  acquireMs: number;
-  runMs: number;
-  effectsMs: number;
-  /** Until the commit batch was sent. */
-  batchWaitMs: number;
-  totalMs: number;
-}
-
-export interface ErrorView {
-  code: string;
-  message: string;
-  workflow: string | null;
-  node: string | null;
-  line: number | null;
-  column: number | null;
-  got: string | null;
-  expected: string | null;
-  remedy: string | null;
-  retryable: boolean;
-  /** The author's own lines; it is in the history only, never in an answer to a client. */
-  stack: string | null;
-}
-
-export interface LogView {
-  step: string;
-  attempt: number;
-  level: string;
-  time: string;
-  text: string;
-}
-
-export interface EffectView {
-  /** From 1, within the attempt of the step. */
-  seq: number;
-  kind: string;
-  /** Such as `POST http://127.0.0.1:8080/api/stock`; null while it is only in the journal. */
-  description: string | null;
-  status: 'succeeded' | 'failed';
-  /** Since the execution began; null while it is only in the journal. */
-  startMs: number | null;
-  durationMs: number | null;
-}
-
-export interface StepView {
-  path: string;
-  node: string;
-  /** Null when the version is not known now. */
-  type: string | null;
-  attempt: number;
-  status: 'succeeded' | 'failed' | 'running';
-  startMs: number;
-  durationMs: number;
-  output: unknown;
-  effects: EffectView[];
-}
-
-/** What a list shows of each. */
-export interface ExecutionSummaryView {
-  id: string;
-  workflow: string;
-  version: number;
-  status: ExecutionStatus;
-  durability: Durability;
-  trigger: TriggerKind;
-  createdAt: string;
-  startedAt: string;
-  endedAt: string | null;
-  timing: TimingView | null;
-}
-
-export interface ExecutionView extends Omit<ExecutionSummaryView, 'timing'> {
-  input: unknown;
-  output: unknown;
-  error: ErrorView | null;
-  timing: TimingView | null;
-  steps: StepView[];
-  logs: LogView[];
-}
+export type {
+  EffectView,
+  ErrorView,
+  ExecutionSummaryView,
+  ExecutionView,
+  LogView,
+  StepView,
+  TimingView,
+} from './api/schemas/execution-schemas.ts';
 
 /** Deeper texts are shown as text: writing JSON recurses. */
 const shownDepthMax = 1000;
@@ -135,8 +66,11 @@ export function executionSummaryView(summary: ExecutionSummary): ExecutionSummar
   };
 }
 
+/** What of an execution is shown. */
+export type ShownExecution = Omit<StoredExecution, 'versionId' | 'payloadBytes' | 'storedBytes'>;
+
 /** `nodeTypes`: the type of each node of the execution's version, by name. */
-export function executionView(stored: StoredExecution, nodeTypes: ReadonlyMap<string, string>): ExecutionView {
+export function executionView(stored: ShownExecution, nodeTypes: ReadonlyMap<string, string>): ExecutionView {
   const { timing, ...summary } = executionSummaryView(stored);
   const output = parseStored(stored.output);
   return {
@@ -184,7 +118,7 @@ function logViews(logs: unknown): LogView[] {
   });
 }
 
-function stepViews(stored: StoredExecution, output: unknown, nodeTypes: ReadonlyMap<string, string>): StepView[] {
+function stepViews(stored: ShownExecution, output: unknown, nodeTypes: ReadonlyMap<string, string>): StepView[] {
   const hasEnded = stored.trace !== null;
   const steps = hasEnded ? tracedSteps(parseStored(stored.trace)) : journaledSteps(stored.journal);
   const effects = hasEnded ? tracedEffects(parseStored(stored.effects)) : journaledEffects(stored.journal);
@@ -272,7 +206,7 @@ function tracedEffects(effects: unknown): PlacedEffect[] {
 
 function journaledEffects(journal: readonly JournalRecord[]): PlacedEffect[] {
   return [...journal]
-    .filter((record) => record.kind !== 'step')
+    .filter((record) => record.kind !== 'step' && record.kind !== 'timer')
     .sort((a, b) => a.order - b.order)
     .map(({ stepPath, attempt, seq, kind, ok }) => ({
       path: stepPath,

@@ -41,14 +41,13 @@ function kindOfEssence(essence: string): BodyKind {
   return 'binary';
 }
 
-/** True for types in which a browser runs scripts. */
+/** In these a browser runs no script when it shows them as a page. All others are taken for active: new ones appear, and typing errors. */
+const passiveTypes =
+  /^(application\/(json|[^/+]+\+json|javascript|octet-stream|pdf|zip)|text\/(plain|csv|css|javascript|calendar|markdown|event-stream)|(image|audio|video|font)\/(?![^/]*xml)[^/]+)$/;
+
+/** True for types in which a browser may run scripts. */
 export function isActiveContent(contentType: string): boolean {
-  const essence = (contentType.split(';', 1)[0] as string).trim().toLowerCase();
-  return (
-    essence === 'text/html' ||
-    essence === 'image/svg+xml' ||
-    /^(text|application)\/(xml|xslt?|[^/]+\+xml)$/.test(essence)
-  );
+  return !passiveTypes.test((contentType.split(';', 1)[0] as string).trim().toLowerCase());
 }
 
 export function isJsonType(contentType: string): boolean {

@@ -4,10 +4,10 @@
 const rememberedVersionsMax = 500;
 
 export class NodeTypes {
-  readonly #definitionOf: (versionId: number) => Promise<{ definitionText: string } | null>;
+  readonly #definitionOf: (versionId: number) => Promise<string | null>;
   readonly #remembered = new Map<number, ReadonlyMap<string, string>>();
 
-  constructor(definitionOf: (versionId: number) => Promise<{ definitionText: string } | null>) {
+  constructor(definitionOf: (versionId: number) => Promise<string | null>) {
     this.#definitionOf = definitionOf;
   }
 
@@ -17,14 +17,15 @@ export class NodeTypes {
     if (remembered !== undefined) return remembered;
     const definition = await this.#definitionOf(versionId);
     if (definition === null) return new Map();
-    const types = typesIn(definition.definitionText);
+    const types = typesIn(definition);
     if (this.#remembered.size === rememberedVersionsMax) this.#remembered.clear();
     this.#remembered.set(versionId, types);
     return types;
   }
 }
 
-function typesIn(definitionText: string): Map<string, string> {
+/** Types of the nodes of a definition, by name. */
+export function typesIn(definitionText: string): Map<string, string> {
   const { nodes = {} } = JSON.parse(definitionText) as { nodes?: Record<string, { type?: unknown }> };
   const types = new Map<string, string>();
   for (const [name, { type }] of Object.entries(nodes)) {

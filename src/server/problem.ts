@@ -9,6 +9,13 @@ export interface ProblemItem {
   pointer: string;
   got: string;
   expected: string;
+  /** Of a finding in a workflow: its code, a sentence, and its place, as in `workflow/compiled`. */
+  code?: string;
+  message?: string;
+  file?: string;
+  line?: number;
+  column?: number;
+  inlineAt?: { line: number; column: number };
 }
 
 export interface Problem {
@@ -22,6 +29,8 @@ export interface Problem {
   outcome: 'unknown' | null;
   /** What a `fail` node says beside its message. */
   failure: { reason?: unknown; details?: unknown } | null;
+  /** Instead of a second. */
+  retryAfterSeconds: number | null;
 }
 
 /** What to tell a client by the code alone. */
@@ -65,6 +74,12 @@ const details: Record<ErrorCode, string> = {
 /** Seconds after which a refused request may be sent again. */
 export const retryAfterSeconds = '1';
 
+/** The value of `Retry-After`, or null for an error that sending again does not cure. */
+export function retryAfterOf(problem: Problem): string | null {
+  if (!isRetryable(problem.code)) return null;
+  return problem.retryAfterSeconds === null ? retryAfterSeconds : String(problem.retryAfterSeconds);
+}
+
 /** A refusal of the server itself: nothing has run. `detail` is for the client and names the limit. */
 export function refusal(code: ErrorCode, detail: string = details[code], errors: ProblemItem[] = []): Problem {
   return {
@@ -76,13 +91,14 @@ export function refusal(code: ErrorCode, detail: string = details[code], errors:
     errors,
     outcome: null,
     failure: null,
+    retryAfterSeconds: null,
   };
 }
 
 /** How an execution that did not succeed is answered. Only the `fail` node's own words reach the client. */
 export function problemOf(error: NflowError, executionId: string | null): Problem {
   const { code } = error;
-  const { pointer, got, expected } = error.details;
+  const { pointer, got, expected, retryAfterMs } = error.details;
   const isAboutInput = code === 'bad_body' || code === 'invalid_input';
   return {
     code,
@@ -94,6 +110,7 @@ export function problemOf(error: NflowError, executionId: string | null): Proble
       isAboutInput && got !== undefined && expected !== undefined ? [{ pointer: pointer ?? '', got, expected }] : [],
     outcome: code === 'store_unavailable' && got === 'outcome unknown' ? 'unknown' : null,
     failure: code === 'workflow_failed' ? failureWords(error.details.cause) : null,
+    retryAfterSeconds: retryAfterMs === undefined ? null : Math.max(1, Math.ceil(retryAfterMs / 1000)),
   };
 }
 

@@ -1,5 +1,6 @@
 /**
- * The hot path: requests to the addresses of workflows. One request goes through `handle` (route, limits), the collecting of its
+ * The long way of requests to the addresses of workflows, on Node's HTTP server: those that are not plain (see plain-connection.ts),
+ * with their bodies in pieces, their refusals, their odd headers. One request goes through `handle` (route, limits), the collecting of its
  * body, `#start` (input, engine) and `#answer`. It does not pass Fastify: a framework's hooks would cost more than the rest.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -7,21 +8,20 @@ import type { Config } from '../config/config.ts';
 import type { ActiveWorkflow, Answer, Engine } from '../engine/port.ts';
 import type { Log } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
-import type { HttpTrigger } from '../workflow/compiled.ts';
+import { effectHeader, isFirstSending } from '../protocol/effect-header.ts';
 import type { RouteMatch, RouteTable } from '../workflow/routes.ts';
 import type { Admission } from './admission.ts';
-import { flattenHeaders } from './answer-headers.ts';
+import { composeAnswer } from './composed-answer.ts';
 import { type Connection, connectionOf } from './connection.ts';
-import { type BodyKind, bodyKindOf, isActiveContent, isJsonType } from './media-type.ts';
+import { besideCors, isPreflight } from './cors.ts';
+import { type BodyKind, bodyKindOf } from './media-type.ts';
 import { type Problem, problemOf, refusal } from './problem.ts';
-import { InputPlan } from './trigger-input.ts';
-import { executionIdHeader, type ProblemOptions, writeBytes, writeEmpty, writeProblem } from './write-answer.ts';
+import { requestOverhead } from './request-size.ts';
+import type { InputPlans } from './trigger-input.ts';
+import { type ProblemOptions, writeBytes, writeEmpty, writeProblem } from './write-answer.ts';
 
-/** What a request holds beside its body: objects of the request, the socket's share, the input. An estimate, in bytes. */
-const requestOverhead = 4096;
 /** Bytes of an answer that count as held from here on: smaller ones are gone with the write. */
 const countedAnswerSizeMin = 64 * 1024;
-const htmlPolicy = 'sandbox allow-scripts allow-forms allow-popups';
 const respondAsyncPattern = /(^|[\s,;])respond-async($|[\s,;=])/i;
 
 type Route = Extract<RouteMatch<ActiveWorkflow>, { target: ActiveWorkflow }>;
@@ -31,6 +31,7 @@ export interface TriggerHandlerOptions {
   engine: Engine;
   /** The table of this moment: it is replaced when workflows are published. */
   routes: () => RouteTable<ActiveWorkflow>;
+  plans: InputPlans;
   admission: Admission;
   metrics: Metrics;
   log: Log;
@@ -74,7 +75,6 @@ class Exchange {
 
 export class TriggerHandler {
   readonly #options: TriggerHandlerOptions;
-  readonly #plans = new WeakMap<HttpTrigger, InputPlan>();
   #draining = false;
   #open = 0;
   #onIdle: (() => void) | null = null;
@@ -86,6 +86,21 @@ export class TriggerHandler {
   /** Requests whose answer is not finished. */
   get open(): number {
     return this.#open;
+  }
+
+  get isDraining(): boolean {
+    return this.#draining;
+  }
+
+  /** A request was taken in, here or on the short way. */
+  onOpened(): void {
+    this.#open++;
+  }
+
+  /** Its answer has left, or its client. */
+  onClosed(): void {
+    this.#open--;
+    if (this.#open === 0) this.#onIdle?.();
   }
 
   /** From now on requests are refused with 503 `draining`; calls `onIdle` when those under way are answered. */
@@ -106,9 +121,10 @@ export class TriggerHandler {
     }
     const route = this.#options.routes().find(req.method as string, path);
     if (route === null || !('target' in route)) {
-      this.#refuseRoute(req, res, route);
+      if (!this.#answerPreflight(req, res, path)) this.#refuseRoute(req, res, route);
       return;
     }
+    this.#options.plans.of(route.trigger).cors?.mark(req, res);
     const exchange = new Exchange(req, res, route, path, question === -1 ? '' : url.slice(question + 1));
     const { headers } = req;
     const length = headers['content-length'];
@@ -127,6 +143,22 @@ export class TriggerHandler {
     }
     if (expectsContinue) res.writeContinue();
     this.#collect(exchange);
+  }
+
+  /** False when it is none, or when nothing allows pages of other origins here. */
+  #answerPreflight(req: IncomingMessage, res: ServerResponse, path: string): boolean {
+    if (!isPreflight(req)) return false;
+    const { plans, metrics } = this.#options;
+    const route = this.#options.routes().find(String(req.headers['access-control-request-method']), path);
+    const cors = route !== null && 'target' in route ? plans.of(route.trigger).cors : null;
+    if (cors === null) return false;
+    if (cors.markPreflight(req, res)) {
+      metrics.onHttpAnswer(204);
+      writeEmpty(res, 204, []);
+    } else {
+      this.#refuse(req, res, refusal('forbidden', 'Pages of this origin may not use this address with that method.'));
+    }
+    return true;
   }
 
   #refuseRoute(
@@ -163,17 +195,17 @@ export class TriggerHandler {
     }
     exchange.reservedBytes = bytes;
     connection.answersOpen++;
-    this.#open++;
+    this.onOpened();
     res.on('close', () => this.#close(exchange));
     return true;
   }
 
   #collect(exchange: Exchange): void {
     const { req, connection } = exchange;
-    connection.isCollecting = true;
+    connection.collecting = req;
     req.on('data', (chunk: Buffer) => this.#takeChunk(exchange, chunk));
     req.on('end', () => {
-      connection.isCollecting = false;
+      connection.collecting = null;
       if (exchange.phase === 'collecting') this.#start(exchange);
     });
   }
@@ -206,7 +238,7 @@ export class TriggerHandler {
   /** The request is whole: builds the input and hands it to the engine. */
   #start(exchange: Exchange): void {
     const { req, route } = exchange;
-    const input = this.#planOf(route.trigger).build({
+    const input = this.#options.plans.of(route.trigger).build({
       method: req.method as string,
       path: exchange.path,
       query: exchange.query,
@@ -237,15 +269,6 @@ export class TriggerHandler {
     }
   }
 
-  #planOf(trigger: HttpTrigger): InputPlan {
-    let plan = this.#plans.get(trigger);
-    if (plan === undefined) {
-      plan = new InputPlan(trigger, this.#options.limits);
-      this.#plans.set(trigger, plan);
-    }
-    return plan;
-  }
-
   #answer(exchange: Exchange, answer: Answer): void {
     if (exchange.phase !== 'running') return;
     const { executionId, error } = answer;
@@ -268,26 +291,18 @@ export class TriggerHandler {
   #writeAnswer(exchange: Exchange, answer: Answer): void {
     const { res, route } = exchange;
     const { admission, metrics } = this.#options;
-    const chosen = answer.headers === null ? null : flattenHeaders(answer.headers);
-    const headers = chosen?.flat ?? [];
-    const contentType = chosen?.contentType ?? 'application/json';
-    if (chosen?.contentType != null) {
-      headers.push('x-content-type-options', 'nosniff');
-      if (route.trigger.sandboxHtml && isActiveContent(contentType))
-        headers.push('content-security-policy', htmlPolicy);
-    }
-    if (answer.executionId !== null) headers.push(executionIdHeader, answer.executionId);
+    const { status, headers: chosen, body } = composeAnswer(answer, route.trigger);
+    const { cors } = this.#options.plans.of(route.trigger);
+    const headers = cors === null ? chosen : besideCors(chosen, cors);
     if (this.#draining) headers.push('connection', 'close');
-    if (answer.body === null || answer.status === 204 || answer.status === 304) {
-      writeEmpty(res, answer.status, headers);
+    if (body === null) {
+      writeEmpty(res, status, headers);
     } else {
-      headers.push('content-type', contentType);
-      const body = contentType === 'application/json' || isJsonType(contentType) ? answer.body : textOf(answer.body);
       if (body.length >= countedAnswerSizeMin) {
         admission.add(body.length);
         exchange.reservedBytes += body.length;
       }
-      writeBytes(res, answer.status, headers, body);
+      writeBytes(res, status, headers, body);
     }
     exchange.phase = 'answered';
     metrics.onHttpAnswer(answer.status);
@@ -315,12 +330,11 @@ export class TriggerHandler {
     exchange.firstChunk = null;
     exchange.chunks = null;
     connection.answersOpen--;
-    if (phase === 'collecting') connection.isCollecting = false;
+    if (phase === 'collecting') connection.collecting = null;
     this.#options.admission.release(exchange.reservedBytes);
     exchange.reservedBytes = 0;
-    this.#open--;
     if (phase === 'running') exchange.leave?.();
-    if (this.#open === 0) this.#onIdle?.();
+    this.onClosed();
   }
 }
 
@@ -337,7 +351,7 @@ function refusedByHeaders(req: IncomingMessage): Problem | null {
       '`Prefer: respond-async` is not available in this version. Send the request without it.',
     );
   }
-  if (headers['idempotency-key'] !== undefined) {
+  if (headers['idempotency-key'] !== undefined && !isFirstSending(headers[effectHeader])) {
     const detail =
       '`Idempotency-Key` is not available in this version: a repeated request would run again. Send it without.';
     return refusal('not_available', detail);
@@ -354,15 +368,4 @@ function refusedByHeaders(req: IncomingMessage): Problem | null {
     return refusal('unsupported_media_type', 'The only Transfer-Encoding that is accepted is chunked.');
   }
   return null;
-}
-
-/** A JSON string, under a content type that is not JSON, is meant as the text itself. */
-function textOf(body: Uint8Array): Uint8Array {
-  if (body[0] !== 0x22) return body;
-  try {
-    const value: unknown = JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8'));
-    return typeof value === 'string' ? Buffer.from(value) : body;
-  } catch {
-    return body;
-  }
 }

@@ -1,8 +1,9 @@
 /** From a request to the input of an execution, as JSON text: nothing is parsed that the workflow may not even look at. */
 import { isUtf8 } from 'node:buffer';
-import type { IncomingHttpHeaders } from 'node:http';
+import type { Config } from '../config/config.ts';
 import type { HttpTrigger } from '../workflow/compiled.ts';
 import { cookiesToJson } from './cookies.ts';
+import { CorsPolicy } from './cors.ts';
 import { exceedsJsonDepth } from './json-depth.ts';
 import type { BodyKind } from './media-type.ts';
 import { type Problem, refusal } from './problem.ts';
@@ -18,7 +19,8 @@ export interface TriggerRequest {
   /** After the question mark; empty when there is none. */
   query: string;
   params: Readonly<Record<string, string>>;
-  headers: IncomingHttpHeaders;
+  /** By lower-case name. */
+  headers: Readonly<Record<string, string | string[] | undefined>>;
   /** Null when nothing was sent. */
   body: Buffer | null;
   bodyKind: BodyKind;
@@ -35,15 +37,39 @@ export interface InputLimits {
   jsonDepthMax: number;
 }
 
+/** The plans of all triggers that were asked for. With the limits goes what `[cors]` says. */
+export class InputPlans {
+  readonly #limits: InputLimits;
+  readonly #cors: Config['cors'];
+  readonly #plans = new WeakMap<HttpTrigger, InputPlan>();
+
+  constructor(limits: InputLimits, cors: Config['cors']) {
+    this.#limits = limits;
+    this.#cors = cors;
+  }
+
+  of(trigger: HttpTrigger): InputPlan {
+    let plan = this.#plans.get(trigger);
+    if (plan === undefined) {
+      plan = new InputPlan(trigger, this.#limits, CorsPolicy.of(trigger, this.#cors));
+      this.#plans.set(trigger, plan);
+    }
+    return plan;
+  }
+}
+
 /** What an HTTP trigger needs to build inputs, worked out once. */
 export class InputPlan {
+  /** Null where no page of another origin may read the answers. */
+  readonly cors: CorsPolicy | null;
   readonly #trigger: HttpTrigger;
   readonly #limits: InputLimits;
   readonly #headers: readonly { name: string; key: string }[];
   /** The text up to the query, for requests at exactly the trigger's path. */
   readonly #staticHead: string;
 
-  constructor(trigger: HttpTrigger, limits: InputLimits) {
+  constructor(trigger: HttpTrigger, limits: InputLimits, cors: CorsPolicy | null) {
+    this.cors = cors;
     this.#trigger = trigger;
     this.#limits = limits;
     this.#headers = trigger.headers.map((name) => ({ name, key: `${JSON.stringify(name)}:` }));
@@ -64,7 +90,7 @@ export class InputPlan {
     const isStatic = request.path === trigger.path && request.method === trigger.method;
     let inputJson = isStatic ? this.#staticHead : headOf(request.method, request.path, JSON.stringify(request.params));
     inputJson += `${queryJson},"headers":${this.#headersJson(request.headers)},"cookies":${
-      trigger.cookies.length === 0 ? '{}' : cookiesToJson(request.headers.cookie, trigger.cookies)
+      trigger.cookies.length === 0 ? '{}' : cookiesToJson(request.headers.cookie as string | undefined, trigger.cookies)
     }`;
     if (body?.isBase64) inputJson += ',"bodyEncoding":"base64"';
     if (trigger.rawBody) inputJson += `,"rawBody":${rawBodyJson(request.body)}`;
@@ -73,7 +99,7 @@ export class InputPlan {
       : { inputJson: `${inputJson}}`, body: body.json };
   }
 
-  #headersJson(headers: IncomingHttpHeaders): string {
+  #headersJson(headers: TriggerRequest['headers']): string {
     let json = '';
     for (const { name, key } of this.#headers) {
       const value = headers[name];

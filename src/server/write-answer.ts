@@ -1,16 +1,13 @@
 /** Answers on the wire. Headers are flat arrays and small bodies Latin-1 strings: both are the shorter way through node:http. */
-import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { composeProblem } from './composed-answer.ts';
 import { connectionOf } from './connection.ts';
-import { isRetryable, type Problem, problemText, problemType, retryAfterSeconds } from './problem.ts';
-
-export const executionIdHeader = 'nflow-execution-id';
-export const requestIdHeader = 'nflow-request-id';
+import type { Problem } from './problem.ts';
 
 /** Up to this size head and body leave as one string: one write instead of two, about 3 us less an answer. */
-const oneStringSizeMax = 16 * 1024;
+export const oneStringSizeMax = 16 * 1024;
 /** A client that does not take its answer for this long is cut off: the bytes are memory. */
-const slowReaderTimeoutMs = 60_000;
+export const slowReaderTimeoutMs = 60_000;
 
 /** How much of an unread body is waited for before the connection is closed under it, and for how long. */
 const lingerSizeMax = 4 * 1024 * 1024;
@@ -56,26 +53,17 @@ export function writeProblem(
   problem: Problem,
   options: ProblemOptions = {},
 ): void {
-  const headers = ['content-type', problemType];
-  let text: string;
-  if (problem.executionId !== null) {
-    headers.push(executionIdHeader, problem.executionId);
-    text = problemText(problem);
-  } else {
-    const requestId = problem.requestId ?? randomUUID();
-    headers.push(requestIdHeader, requestId);
-    text = problemText({ ...problem, requestId });
-  }
-  if (isRetryable(problem.code)) headers.push('retry-after', retryAfterSeconds);
+  const { headers, body: bytes } = composeProblem(problem);
   if (options.allow !== undefined) headers.push('allow', options.allow.join(', '));
   const leavesBody = !req.complete && !isShortBody(req);
-  if (options.close || leavesBody) headers.push('connection', 'close');
-  const bytes = Buffer.from(text);
+  if (options.close || leavesBody) {
+    headers.push('connection', 'close');
+    connectionOf(req.socket).isRefused = true;
+  }
   if (!leavesBody) {
     writeBytes(res, problem.status, headers, bytes);
     return;
   }
-  connectionOf(req.socket).isRefused = true;
   headers.push('content-length', String(bytes.length));
   res.writeHead(problem.status, headers);
   res.write(bytes);

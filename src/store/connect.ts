@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import type { ConnectionOptions } from 'node:tls';
 import pg from 'pg';
+import { type Dsn, sslModes } from '../config/dsn.ts';
 import { NflowError } from '../errors.ts';
-import { type Dsn, sslModes } from './dsn.ts';
 
 /** Keepalives find a peer that vanished without a word; the deadlines of batches and queries find it earlier. */
 const keepAliveDelayMs = 5_000;

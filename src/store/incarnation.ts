@@ -13,9 +13,10 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
+import type { Dsn } from '../config/dsn.ts';
 import { bounded, connect, destroy } from './connect.ts';
-import type { Dsn } from './dsn.ts';
 import type { StoreLog } from './log.ts';
+import { catalogChannel } from './workflows.ts';
 
 export const leaseMs = 15_000;
 export const beatIntervalMs = 5_000;
@@ -56,6 +57,7 @@ export class Heart {
   readonly #timing: BeatTiming;
   readonly #log: StoreLog;
   readonly #onFenced: () => void;
+  readonly #onRevision: (revision: number) => void;
   #client: pg.Client | null = null;
   #lastBeatMs = Number.NEGATIVE_INFINITY;
   #peers = new Map<string, Peer>();
@@ -67,13 +69,23 @@ export class Heart {
   #probe: Promise<boolean> | null = null;
   #loop: Promise<void> | null = null;
 
-  constructor(dsn: Dsn, id: string, serverName: string, timing: BeatTiming, log: StoreLog, onFenced: () => void) {
+  /** `onRevision` is told the catalog's revision with every beat, and at once when somebody publishes. */
+  constructor(
+    dsn: Dsn,
+    id: string,
+    serverName: string,
+    timing: BeatTiming,
+    log: StoreLog,
+    onFenced: () => void,
+    onRevision: (revision: number) => void,
+  ) {
     this.#dsn = dsn;
     this.#id = id;
     this.#serverName = serverName;
     this.#timing = timing;
     this.#log = log;
     this.#onFenced = onFenced;
+    this.#onRevision = onRevision;
   }
 
   get clockOffsetMs(): number {
@@ -169,7 +181,7 @@ export class Heart {
     }
   }
 
-  /** One round trip: our count goes up, the clock is compared, the others' counts are read. */
+  /** One round trip: our count goes up, the clock is compared, the others' counts and the catalog's revision are read. */
   async #exchange(client: pg.Client, sentAtMs: number): Promise<boolean> {
     const beat = client.query<{ now_ms: number }>(
       `UPDATE nflow.incarnations SET beat = beat + 1 WHERE id = $1 AND state = 'live'
@@ -180,11 +192,13 @@ export class Heart {
       "SELECT id, beat::text FROM nflow.incarnations WHERE state = 'live' AND id <> $1",
       [this.#id],
     );
-    const [{ rows }, { rows: peers }] = await Promise.all([beat, others]);
+    const catalog = client.query<{ revision: string }>('SELECT revision FROM nflow.catalog');
+    const [{ rows }, { rows: peers }, { rows: catalogs }] = await Promise.all([beat, others, catalog]);
     const nowMs = rows[0]?.now_ms;
     if (nowMs === undefined) return false;
     this.#adjustClock(nowMs, sentAtMs, Date.now());
     this.#observe(peers, performance.now());
+    if (catalogs[0] !== undefined) this.#onRevision(Number(catalogs[0].revision));
     return true;
   }
 
@@ -218,7 +232,9 @@ export class Heart {
 
   async #connect(): Promise<pg.Client> {
     const dsn = { ...this.#dsn, connectTimeoutMs: Math.min(this.#dsn.connectTimeoutMs, connectTimeoutMaxMs) };
-    const client = await connect(dsn, 'beat', [`SET statement_timeout = ${beatDeadlineMs}`], { pipeline: true });
+    const setup = [`SET statement_timeout = ${beatDeadlineMs}`, `LISTEN ${catalogChannel}`];
+    const client = await connect(dsn, 'beat', setup, { pipeline: true });
+    client.on('notification', ({ payload }) => this.#onRevision(Number(payload)));
     client.on('error', () => this.#lose(client));
     client.on('end', () => this.#lose(client));
     this.#client = client;

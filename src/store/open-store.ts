@@ -1,18 +1,21 @@
 /** The store on PostgreSQL: connects, checks the server, brings the schema up to date, and puts the parts together. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
+import { type Dsn, describeDsn, parseDsn } from '../config/dsn.ts';
 import { NflowError } from '../errors.ts';
+import { type ClassSettings, defaultClassSettings, placeClasses } from './classes.ts';
 import { GroupCommitLedger } from './commit/ledger.ts';
 import { connect } from './connect.ts';
 import { isDatabaseError, isTransientState } from './database-error.ts';
-import { type Dsn, describeDsn, parseDsn } from './dsn.ts';
 import { PostgresHistory } from './history.ts';
 import { type BeatTiming, defaultBeatTiming, Heart } from './incarnation.ts';
+import { readIncarnations } from './incarnation-list.ts';
 import type { StoreLog } from './log.ts';
 import { Maintenance } from './maintenance.ts';
 import { migrate } from './migrate.ts';
-import type { Incarnation, Store, StoreStats } from './port.ts';
+import type { Incarnation, Store, StoredIncarnation, StoreStats } from './port.ts';
 import { QueryPool } from './query-pool.ts';
+import { Retention } from './retention.ts';
 import { checkServer } from './server-check.ts';
 import { Takeover } from './takeover.ts';
 import { PostgresWorkflowStore } from './workflows.ts';
@@ -31,6 +34,8 @@ export interface StoreOptions {
   connectPatienceMs?: number;
   /** Shorter in tests. */
   beatTiming?: BeatTiming;
+  /** How long executions are kept, and how many bytes of them (null: no limit). Default: 14 days, no classes, no limit. */
+  history?: ClassSettings & { bytesMax: number | null };
 }
 
 const defaultConnectPatienceMs = 30_000;
@@ -48,8 +53,8 @@ const defaultConnections = { beat: 1, commit: 1, large: 1, query: 4 } as const;
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
   const dsn = parseDsn(options.dsn);
-  await prepareDatabase(dsn, options);
-  const store = new PostgresStore(dsn, options);
+  const classes = await prepareDatabase(dsn, options);
+  const store = new PostgresStore(dsn, options, classes);
   await store.start();
   return store;
 }
@@ -62,16 +67,24 @@ class PostgresStore implements Store {
   readonly #heart: Heart;
   readonly #pool: QueryPool;
   readonly #maintenance: Maintenance;
+  readonly #classes: ReadonlyMap<string, number>;
 
-  constructor(dsn: Dsn, options: StoreOptions) {
+  constructor(dsn: Dsn, options: StoreOptions, classes: ReadonlyMap<string, number>) {
     const { log } = options;
     const id = randomUUID();
     const connections = shareConnections(dsn.poolMaxConns);
     const nowMs = () => Date.now() + this.#heart.clockOffsetMs;
     const fence = new Fence();
     this.#pool = new QueryPool(dsn, connections.query);
-    this.#heart = new Heart(dsn, id, options.serverName, options.beatTiming ?? defaultBeatTiming, log, () =>
-      this.ledger.fence(),
+    this.workflows = new PostgresWorkflowStore(this.#pool, log);
+    this.#heart = new Heart(
+      dsn,
+      id,
+      options.serverName,
+      options.beatTiming ?? defaultBeatTiming,
+      log,
+      () => this.ledger.fence(),
+      (revision) => this.workflows.sawRevision(revision),
     );
     this.ledger = new GroupCommitLedger({
       dsn,
@@ -98,9 +111,10 @@ class PostgresStore implements Store {
         return takeover.collect(onExecutions);
       },
     };
-    this.workflows = new PostgresWorkflowStore(this.#pool);
     this.history = new PostgresHistory(this.#pool);
-    this.#maintenance = new Maintenance(this.#pool, nowMs, log);
+    this.#classes = classes;
+    const retention = new Retention(this.#pool, { bytesMax: options.history?.bytesMax ?? null }, log);
+    this.#maintenance = new Maintenance(this.#pool, retention, log);
   }
 
   async start(): Promise<void> {
@@ -111,6 +125,10 @@ class PostgresStore implements Store {
       await this.close(0);
       throw error;
     }
+  }
+
+  classSlot(name: string | null): number {
+    return name === null ? 0 : (this.#classes.get(name) ?? 0);
   }
 
   get clockOffsetMs(): number {
@@ -125,8 +143,16 @@ class PostgresStore implements Store {
     this.ledger.onCommit = callback;
   }
 
-  isAvailable(): Promise<boolean> {
-    return this.#heart.isAvailable();
+  async incarnations(): Promise<StoredIncarnation[]> {
+    return readIncarnations(this.#pool);
+  }
+
+  get trouble(): string | null {
+    return this.ledger.trouble;
+  }
+
+  async isAvailable(): Promise<boolean> {
+    return this.trouble === null && (await this.#heart.isAvailable());
   }
 
   stats(): StoreStats {
@@ -136,6 +162,7 @@ class PostgresStore implements Store {
       poolWaiting: this.#pool.waiting,
       pendingRows: this.ledger.pendingRows,
       pendingBytes: this.ledger.pendingBytes,
+      ...this.#maintenance.state,
     };
   }
 
@@ -178,7 +205,8 @@ function shareConnections(poolMaxConns: number | null): { commit: number; query:
 }
 
 /** Waits for the server, checks it, and migrates. */
-async function prepareDatabase(dsn: Dsn, options: StoreOptions): Promise<void> {
+/** Returns the slot of each retention class. */
+async function prepareDatabase(dsn: Dsn, options: StoreOptions): Promise<ReadonlyMap<string, number>> {
   const untilMs = performance.now() + (options.connectPatienceMs ?? defaultConnectPatienceMs);
   for (;;) {
     try {
@@ -187,7 +215,7 @@ async function prepareDatabase(dsn: Dsn, options: StoreOptions): Promise<void> {
         await checkServer(client, options.unsafe, options.log);
         const applied = await migrate(client);
         if (applied.length > 0) options.log.info({ migrations: applied }, 'the database schema is up to date');
-        return;
+        return await placeClasses(client, options.history ?? defaultClassSettings);
       } finally {
         await client.end().catch(() => {});
       }

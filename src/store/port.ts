@@ -62,9 +62,9 @@ export interface StartedExecution extends ExecutionIdentity {
 export interface JournalRecord {
   stepPath: string;
   attempt: number;
-  /** Of the effect, from 1; 0 for the step's output. */
+  /** Of the effect, from 1; of a timer, from -1 down; 0 for the step's output. */
   seq: number;
-  /** Effect kind, or 'step'. */
+  /** Effect kind, 'timer' for one that has fired, or 'step'. */
   kind: string;
   /** SHA-256 of the canonical arguments, 32 bytes; null for a step. */
   argumentsHash: Uint8Array | null;
@@ -136,24 +136,156 @@ export interface PublishedVersion {
   /** Canonical JSON text of the definition with every file's content inlined; what `workflow/compile` takes. */
   definitionText: string;
   publishedAt: Date;
+  /** What lists and routes need of it without compiling it, as `workflow/summary` wrote it; null when nobody has yet. */
+  summaryText: string | null;
 }
 
-export interface WorkflowStore {
-  /** Publishes when the text differs from the published one, as the next version number. */
-  publish(workflow: string, definitionText: string): Promise<{ version: PublishedVersion; changed: boolean }>;
-  /** The published version of every workflow. */
-  published(): Promise<PublishedVersion[]>;
-  /** By id, also versions that are no longer published: for resumes and the history. */
-  version(versionId: number): Promise<PublishedVersion | null>;
+/** A published version, and the label of what published it. */
+export interface CatalogEntry extends PublishedVersion {
+  origin: string | null;
 }
 
-export interface ExecutionFilter {
-  workflow?: string;
-  status?: ExecutionStatus;
+/** Every workflow that is published, at one revision of the catalog. */
+export interface Catalog {
+  revision: number;
+  entries: CatalogEntry[];
+}
+
+/** What to publish and what to take back, at once or not at all. */
+export interface Publication {
+  /** Nothing is written when the catalog has another revision by now; null: whatever it is. */
+  revision: number | null;
+  /** Each becomes the next version of its workflow, if its text differs from the published one. */
+  versions: { workflow: string; definitionText: string; summaryText: string | null; origin: string | null }[];
+  /** Workflows that answer no more. Archived ones are left out of lists too, and lose their draft. */
+  takenBack: { workflow: string; archive: boolean }[];
+  /** Workflows whose draft is what is published here: it is done with. */
+  draftsDone: string[];
+}
+
+/** What a publication made: for each of its versions, in their order, the version that is published now. */
+export interface Published {
+  revision: number;
+  versions: { version: CatalogEntry; changed: boolean }[];
+}
+
+/**
+ * published    a version answers
+ * unpublished  none does; there are versions
+ * draft        there is no version yet
+ * archived     taken out of use; versions are kept, since executions name them
+ */
+export type WorkflowState = 'published' | 'unpublished' | 'draft' | 'archived';
+
+/** A workflow without the texts of its versions. */
+export interface StoredWorkflow {
+  workflow: string;
+  state: WorkflowState;
+  origin: string | null;
+  versionCount: number;
+  published: { versionId: number; version: number; publishedAt: Date; summaryText: string | null } | null;
+  draftUpdatedAt: Date | null;
+}
+
+export interface WorkflowFilter {
+  /** Without it: all but the archived ones. */
+  state?: WorkflowState;
+  origin?: string;
+  /** Found in the name, in any case. */
+  text?: string;
   /** Opaque, from a page before. */
   cursor?: string;
   /** 1 to 500. */
   limit: number;
+}
+
+/** What an author has put aside: the definition as written, and the code files that it names, by path. */
+export interface StoredDraft {
+  definitionText: string;
+  files: Record<string, string>;
+  updatedAt: Date;
+}
+
+export interface VersionSummary {
+  version: number;
+  publishedAt: Date;
+  isPublished: boolean;
+}
+
+export interface WorkflowStore {
+  /** Publishes one workflow, whatever else was published meanwhile, as the next version when the text differs. */
+  publish(workflow: string, definitionText: string): Promise<{ version: PublishedVersion; changed: boolean }>;
+  /** Publishes and takes back in one transaction. Null when the catalog has another revision than the publication was made for. */
+  publishAll(publication: Publication): Promise<Published | null>;
+  /** The published version of every workflow. */
+  published(): Promise<PublishedVersion[]>;
+  catalog(): Promise<Catalog>;
+  /** What changed after that revision: versions that are published now, and the names of workflows that no longer are. */
+  changesSince(revision: number): Promise<Catalog & { takenBack: string[] }>;
+  /** Called with the revision whenever somebody, here or on another server, has published; now and then also when nobody has. */
+  onRevision(callback: (revision: number) => void): void;
+  /** Keeps summaries of versions, for the next start. */
+  keepSummaries(summaries: { versionId: number; summaryText: string }[]): Promise<void>;
+  /** By id, also versions that are no longer published: for resumes and the history. */
+  version(versionId: number): Promise<PublishedVersion | null>;
+  /** By number, of a workflow. */
+  versionOf(workflow: string, version: number): Promise<PublishedVersion | null>;
+  /** Newest first. `before`: a version number. */
+  versions(workflow: string, before: number | null, limit: number): Promise<VersionSummary[]>;
+  /** By name. A bad cursor throws `invalid_input`. */
+  list(filter: WorkflowFilter): Promise<{ items: StoredWorkflow[]; nextCursor: string | null }>;
+  get(workflow: string): Promise<StoredWorkflow | null>;
+  draft(workflow: string): Promise<StoredDraft | null>;
+  /** Replaces the draft. The workflow comes into being with its first one; `created` says so. */
+  putDraft(
+    workflow: string,
+    definitionText: string,
+    files: Record<string, string>,
+  ): Promise<{ updatedAt: Date; created: boolean }>;
+  /** False when there was none. A workflow that was nothing but its draft is gone with it. */
+  deleteDraft(workflow: string): Promise<boolean>;
+}
+
+/** One life of one gateway. */
+export interface StoredIncarnation {
+  id: string;
+  server: string;
+  state: 'live' | 'dead' | 'ended';
+  /** Counts up while it lives; two looks that see the same count see a gateway that is stuck or gone. */
+  beat: number;
+  startedAt: Date;
+  endedAt: Date | null;
+  /** The incarnation that went on with its executions. */
+  takenBy: string | null;
+}
+
+/** Conditions of a search; all that are given must hold. */
+export interface ExecutionFilter {
+  workflow?: string;
+  /** One, or any of several. */
+  status?: ExecutionStatus | readonly ExecutionStatus[];
+  /** Created at this time or later: ms since the epoch. */
+  createdFromMs?: number;
+  /** Created before this time: ms since the epoch. */
+  createdBeforeMs?: number;
+  /**
+   * 1 to 200 characters. Found in the workflow's name and in the error of what did not succeed, in any case of its ASCII letters;
+   * and as a whole id, or its last 8 characters. Payloads are not searched.
+   */
+  text?: string;
+  /** Opaque, from a page before, of a search with the same conditions. */
+  cursor?: string;
+  /** 1 to 500. */
+  limit: number;
+}
+
+/**
+ * Newest first. A page looks through a bounded number of executions: where few of them match it may hold fewer items than asked
+ * for, or none, and still have a `nextCursor`. Only a null one says that there is no more.
+ */
+export interface ExecutionPage {
+  items: ExecutionSummary[];
+  nextCursor: string | null;
 }
 
 export interface ExecutionSummary {
@@ -180,16 +312,26 @@ export interface StoredExecution extends ExecutionSummary {
   effects: string | null;
   logs: string | null;
   journal: JournalRecord[];
+  /** Bytes of the texts above, journal excluded, and what they take in the database: those over 8 KiB are compressed. */
+  payloadBytes: number;
+  storedBytes: number;
 }
 
 export interface History {
-  /** Newest first. A bad limit or cursor throws `invalid_input`. */
-  list(filter: ExecutionFilter): Promise<{ items: ExecutionSummary[]; nextCursor: string | null }>;
+  /** Stable while executions come and are dropped. A bad limit, cursor, time or text throws `invalid_input`. */
+  list(filter: ExecutionFilter): Promise<ExecutionPage>;
   /**
    * By full id, or by a short id (the last 8 characters), which is looked for among the newest million: more than one match
    * throws `conflict`, naming them; what is neither throws `invalid_input`.
    */
   get(id: string): Promise<StoredExecution | null>;
+  /**
+   * Keeps an execution past the retention of its class: until that time (ms since the epoch), or, when it is null, until it is
+   * released. A second hold replaces the first. False when there is no such execution. By full id.
+   */
+  hold(id: string, untilMs: number | null): Promise<boolean>;
+  /** Ends a hold: the execution goes with its class. False when it was not held. */
+  release(id: string): Promise<boolean>;
 }
 
 export interface StoreStats {
@@ -199,6 +341,10 @@ export interface StoreStats {
   /** Rows waiting for a commit batch, and their bytes. */
   pendingRows: number;
   pendingBytes: number;
+  /** Rows in the default partitions, at the last look (every few minutes): not 0 when a clock is wrong. */
+  defaultPartitionRows: number;
+  /** Bytes on disk of executions and journals with their indexes, at the last look. */
+  historyBytes: number;
 }
 
 export interface Store {
@@ -206,9 +352,15 @@ export interface Store {
   readonly incarnation: Incarnation;
   readonly workflows: WorkflowStore;
   readonly history: History;
+  /** Of all servers: those that live, and those that ended in the last days; newest first, at most 500. */
+  incarnations(): Promise<StoredIncarnation[]>;
+  /** What an id has to carry for that retention class (`engine/execution-id`); 0 for null and for one that is not configured. */
+  classSlot(name: string | null): number;
   /** Ms to add to this machine's clock to get PostgreSQL's, clamped to ±2,000. */
   readonly clockOffsetMs: number;
-  /** Answers whether a round trip works now, within a second. */
+  /** Why PostgreSQL, though it is reached, has taken no writes for seconds (a full disk …); null while it does. */
+  readonly trouble: string | null;
+  /** Answers whether a round trip works now, within a second; false while there is `trouble`. */
   isAvailable(): Promise<boolean>;
   /** Called for every commit batch: its rows, and milliseconds from sending it until it was committed. */
   onCommit: ((rows: number, durationMs: number) => void) | null;

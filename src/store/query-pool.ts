@@ -3,10 +3,10 @@
  * are needed; a query past its deadline costs its connection, because nobody knows what state it is in.
  */
 import type pg from 'pg';
+import type { Dsn } from '../config/dsn.ts';
 import { NflowError } from '../errors.ts';
 import { bounded, connect, destroy } from './connect.ts';
 import { isDatabaseError, isTransientState } from './database-error.ts';
-import type { Dsn } from './dsn.ts';
 
 /** For one use of a connection; the server stops a statement earlier. */
 export const queryDeadlineMs = 12_000;
@@ -68,13 +68,16 @@ export class QueryPool {
   }
 
   /** Several statements in one transaction. */
-  async transaction<Result>(work: (client: pg.Client) => Promise<Result>): Promise<Result> {
+  async transaction<Result>(
+    work: (client: pg.Client) => Promise<Result>,
+    deadlineMs = queryDeadlineMs,
+  ): Promise<Result> {
     return this.use(async (client) => {
       await client.query('BEGIN');
       const result = await work(client);
       await client.query('COMMIT');
       return result;
-    });
+    }, deadlineMs);
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,6 @@
 /** Turns rows of `executions` and `journal` into what the port shows. */
 import { durabilityOf, firstEnded, statusOf, triggerOf } from './codes.ts';
+import { unpackText } from './payload.ts';
 import type { ExecutionSummary, JournalRecord, Timing } from './port.ts';
 import { uuidTimeMs } from './uuid.ts';
 
@@ -23,11 +24,11 @@ export interface SummaryRow {
   ended_at_ms: number | null;
 }
 
-/** Of `nflow.executions e`, joined with `workflow_versions v` and `workflows w`. */
+/** Of `nflow.all_executions e`, joined with `workflow_versions v` and `workflows w`. */
 export const summaryColumns = `e.id, e.version_id, w.name AS workflow, v.version, e.status, e.durability, e.trigger, e.http_status,
   e.queue_us, e.acquire_us, e.batch_wait_us, e.run_us, e.effects_us, e.total_us, e.started_at_ms, e.ended_at_ms`;
 
-export const summaryJoins = `nflow.executions e
+export const summaryJoins = `nflow.all_executions e
   JOIN nflow.workflow_versions v ON v.id = e.version_id JOIN nflow.workflows w ON w.id = v.workflow_id`;
 
 export interface JournalRow {
@@ -46,6 +47,21 @@ export interface JournalRow {
 
 export const journalColumns =
   'execution_id, step_path, attempt, seq, kind, arguments_hash, ok, json, segment, segment_time_ms, write_order';
+
+/**
+ * A journal as it was written. A record may be there twice: the table of its partition was gone when its result was consumed after
+ * all. The consumed one counts.
+ */
+export async function journalOf(rows: JournalRow[]): Promise<JournalRecord[]> {
+  const latest = new Map<string, JournalRow>();
+  for (const row of rows) {
+    const key = `${row.step_path} ${row.attempt} ${row.seq}`;
+    const before = latest.get(key);
+    if (before === undefined || before.segment < row.segment) latest.set(key, row);
+  }
+  const records = await Promise.all([...latest.values()].map(recordOf));
+  return records.sort((a, b) => a.order - b.order);
+}
 
 export function summaryOf(row: SummaryRow): ExecutionSummary {
   const createdAtMs = uuidTimeMs(row.id);
@@ -71,7 +87,7 @@ export function summaryOf(row: SummaryRow): ExecutionSummary {
   };
 }
 
-export function recordOf(row: JournalRow): JournalRecord {
+async function recordOf(row: JournalRow): Promise<JournalRecord> {
   return {
     stepPath: row.step_path,
     attempt: row.attempt,
@@ -79,16 +95,11 @@ export function recordOf(row: JournalRow): JournalRecord {
     kind: row.kind,
     argumentsHash: row.arguments_hash,
     ok: row.ok,
-    json: textOf(row.json),
+    json: await unpackText(row.json),
     segment: row.segment,
     segmentTimeMs: row.segment_time_ms,
     order: row.write_order,
   };
-}
-
-/** Payloads are UTF-8; what is not becomes U+FFFD. */
-export function textOf(bytes: Buffer): string {
-  return bytes.toString('utf8');
 }
 
 function timingOf(row: SummaryRow): (Timing & { batchWaitUs: number }) | null {

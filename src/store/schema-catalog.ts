@@ -1,6 +1,6 @@
 /**
  * The schema as the catalog knows it, as text. It is committed as `schema.sql` for people to read and for a test to compare:
- * `tools/schema-dump.ts` writes it. Daily partitions are left out; they are copies of their parent.
+ * `tools/schema-dump.ts` writes it. Partitions of a day or an hour are left out; they are copies of their parent.
  */
 import type pg from 'pg';
 
@@ -35,10 +35,10 @@ export async function describeSchema(client: pg.ClientBase): Promise<string> {
       (SELECT inhparent::regclass::text FROM pg_inherits WHERE inhrelid = c.oid) AS parent, c.reloptions AS options,
       obj_description(c.oid, 'pg_class') AS comment
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE n.nspname = 'nflow' AND c.relkind IN ('r', 'p') AND c.relname !~ '_\\d{4}_\\d{2}_\\d{2}$' ORDER BY c.relname`);
+    WHERE n.nspname = 'nflow' AND c.relkind IN ('r', 'p') AND c.relname !~ '_\\d{4}_\\d{2}_\\d{2}(_\\d{2})?$' ORDER BY c.relname`);
   const parts = [heading];
   for (const table of tables) parts.push(await describeTable(client, table));
-  parts.push(...(await describeFunctions(client)));
+  parts.push(...(await describeViews(client)), ...(await describeFunctions(client)));
   return `${parts.join('\n\n')}\n`;
 }
 
@@ -102,6 +102,18 @@ async function readIndexes(client: pg.ClientBase, table: number): Promise<string
     [table],
   );
   return rows.map(({ definition }) => `${definition};`);
+}
+
+async function describeViews(client: pg.ClientBase): Promise<string[]> {
+  const { rows } = await client.query<{ name: string; definition: string; comment: string | null }>(
+    `SELECT c.relname AS name, pg_get_viewdef(c.oid, true) AS definition, obj_description(c.oid, 'pg_class') AS comment
+     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE n.nspname = 'nflow' AND c.relkind = 'v' ORDER BY c.relname`,
+  );
+  return rows.map(({ name, definition, comment }) => {
+    const view = `CREATE VIEW nflow.${name} AS\n${definition}`;
+    return comment === null ? view : `${view}\nCOMMENT ON VIEW nflow.${name} IS ${quote(comment)};`;
+  });
 }
 
 async function describeFunctions(client: pg.ClientBase): Promise<string[]> {

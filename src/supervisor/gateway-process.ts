@@ -3,8 +3,9 @@ import { signalProcess } from '../store/embedded/process-identity.ts';
 import type { Life } from './keeper.ts';
 import type { FromGateway, ServeOrder, ToGateway } from './messages.ts';
 
-/** The descriptor that the listening socket has in the gateway: 0 to 2 are the standard ones, 3 is the IPC channel. */
+/** The descriptors that the listening sockets have in the gateway: 0 to 2 are the standard ones, 3 is the IPC channel. */
 export const inheritedListenFd = 4;
+export const inheritedAdminFd = 5;
 
 /** How `exited` reads after a stop that left nothing undone. */
 export const orderlyExit = 'exit code 0';
@@ -15,8 +16,12 @@ const exitMarginMs = 5_000;
 export interface GatewayOptions {
   /** Path of the gateway's script. */
   script: string;
+  /** Where it keeps compiled code: its argument. */
+  compiledDir: string;
   /** The bound socket; null where it cannot be inherited. */
   listenFd: number | null;
+  /** That of `[admin] listen`; null as well without it. */
+  adminFd: number | null;
   /** Sent when it is known. */
   order: Promise<ServeOrder>;
   drainTimeoutMs: number;
@@ -32,9 +37,10 @@ export interface GatewayLife extends Life {
  * drains in order; and whatever the gateway leaves behind when it is killed, runners stuck in native code too, ends with its group.
  */
 export function startGateway(options: GatewayOptions): Promise<GatewayLife> {
-  const { script, listenFd } = options;
-  const child = spawn(process.execPath, [...process.execArgv, script], {
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...(listenFd === null ? [] : [listenFd])],
+  const { script, compiledDir, listenFd, adminFd } = options;
+  const inherited = [listenFd, adminFd].filter((fd) => fd !== null);
+  const child = spawn(process.execPath, [...process.execArgv, script, compiledDir], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...inherited],
     detached: true,
   });
   const pid = child.pid;

@@ -9,6 +9,13 @@ interface RecordContent {
   startMark: string;
   /** Incarnations that are dead once this process is, oldest first. */
   incarnations: string[];
+  /** Where the server listens; null in the record of an older version. */
+  address: ListenAddress | null;
+}
+
+interface ListenAddress {
+  host: string;
+  port: number;
 }
 
 const pollMs = 20;
@@ -21,6 +28,7 @@ const endTimeoutMs = 5_000;
 export class GatewayRecord {
   readonly #path: string;
   #dead: string[] = [];
+  #address: ListenAddress | null = null;
   #current: { pid: number; startMark: string; incarnation: string | null } | null = null;
 
   constructor(dataDir: string) {
@@ -45,6 +53,16 @@ export class GatewayRecord {
       await delay(pollMs);
     }
     this.#dead = left.incarnations;
+  }
+
+  /** Told to whoever finds the folder taken. */
+  listens(host: string, port: number): void {
+    this.#address = { host, port };
+  }
+
+  /** Where the server that holds the folder listens; null when that is not known. */
+  get address(): { host: string; port: number } | null {
+    return this.#read()?.address ?? null;
   }
 
   started(pid: number): void {
@@ -80,7 +98,8 @@ export class GatewayRecord {
       const value = JSON.parse(readFileSync(this.#path, 'utf8')) as Partial<RecordContent> | null;
       if (typeof value?.pid !== 'number' || typeof value.startMark !== 'string' || !Array.isArray(value.incarnations))
         return null;
-      return { pid: value.pid, startMark: value.startMark, incarnations: value.incarnations.map(String) };
+      const { pid, startMark, incarnations, address } = value;
+      return { pid, startMark, incarnations: incarnations.map(String), address: address ?? null };
     } catch {
       // None, or one cut off by a full disk: the lease is the fall-back.
       return null;
@@ -91,7 +110,8 @@ export class GatewayRecord {
     const current = this.#current;
     if (current === null) return;
     const incarnations = current.incarnation === null ? this.#dead : [...this.#dead, current.incarnation];
-    const content: RecordContent = { pid: current.pid, startMark: current.startMark, incarnations };
+    const { pid, startMark } = current;
+    const content: RecordContent = { pid, startMark, incarnations, address: this.#address };
     const draft = `${this.#path}.draft`;
     writeFileSync(draft, JSON.stringify(content), { mode: 0o600 });
     renameSync(draft, this.#path);

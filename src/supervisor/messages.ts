@@ -8,9 +8,13 @@ export interface ServeOrder {
   config: Config;
   /** Bound, inherited; null where sockets cannot be inherited: the gateway then binds `[server] host` and `port` itself. */
   listenFd: number | null;
+  /** The same for `[admin] listen`. */
+  adminFd: number | null;
   dataDir: string;
   /** Folders or files of workflows to publish. */
   workflowPaths: string[];
+  /** Whether it publishes them again whenever they change, and prints every execution. */
+  dev: boolean;
   dsn: string;
   /** Incarnations whose process the supervisor saw end: their executions may be taken over at once. */
   deadIncarnations: string[];

@@ -1,7 +1,9 @@
+import { adminAccessOf } from '../config/admin-access.ts';
 import type { Config } from '../config/config.ts';
 import { NflowError } from '../errors.ts';
 import type { Log } from '../observe/log.ts';
-import { type GatewayLife, inheritedListenFd, orderlyExit, startGateway } from './gateway-process.ts';
+import { compiledCodeFolder } from './compiled-code.ts';
+import { type GatewayLife, inheritedAdminFd, inheritedListenFd, orderlyExit, startGateway } from './gateway-process.ts';
 import { GatewayRecord } from './gateway-record.ts';
 import { Keeper, type Life } from './keeper.ts';
 import { bindListenSocket, type ListenSocket } from './listen-socket.ts';
@@ -16,6 +18,8 @@ export interface SupervisorOptions {
   config: Config;
   dataDir: string;
   workflowPaths: string[];
+  /** `ServeOrder.dev`. Default: false. */
+  dev?: boolean;
   gatewayScript: string;
   /** Starts the embedded server; null when `[database_nflow] dsn` names another. */
   startPostgres: (() => Promise<PostgresLife>) | null;
@@ -26,6 +30,8 @@ export interface Serving {
   host: string;
   /** The one that was bound, also for port 0. */
   port: number;
+  /** Where administration has an address of its own. */
+  admin: { host: string; port: number } | null;
   report: WorkflowReport;
 }
 
@@ -49,6 +55,7 @@ export class Supervisor {
   readonly #dsn = Promise.withResolvers<string>();
   readonly #firstReady = Promise.withResolvers<WorkflowReport>();
   #socket: ListenSocket | null = null;
+  #adminSocket: ListenSocket | null = null;
   #wasReady = false;
   #isStopping = false;
   #deathsBeforeReady = 0;
@@ -73,7 +80,7 @@ export class Supervisor {
   }
 
   /**
-   * Binds `[server] host` and `port`, starts PostgreSQL and the gateway; resolves at the first 'ready'.
+   * Binds `[server] host` and `port`, and `[admin] listen`; starts PostgreSQL and the gateway; resolves at the first 'ready'.
    * Throws what any of them refuses to start with; `conflict` for a taken port.
    */
   async start(): Promise<Serving> {
@@ -81,11 +88,16 @@ export class Supervisor {
     // First: what an earlier server left behind may hold the port.
     await this.#record.adopt();
     this.#socket = await bindListenSocket(host, port);
+    this.#record.listens(host, this.#socket.port);
+    const { listen } = adminAccessOf(this.#options.config);
+    if (listen !== null) this.#adminSocket = await bindListenSocket(listen.host, listen.port, '[admin] listen');
     this.#assertNotStopping();
     // The gateway loads its code while PostgreSQL starts; its order waits for the address.
     await Promise.all([this.#gateway.start(), this.#findDatabase()]);
     const report = await this.#firstReady.promise;
-    return { host, port: this.#socket.port, report };
+    const admin =
+      listen === null || this.#adminSocket === null ? null : { host: listen.host, port: this.#adminSocket.port };
+    return { host, port: this.#socket.port, admin, report };
   }
 
   /** Drains the gateway, then stops PostgreSQL. */
@@ -96,6 +108,7 @@ export class Supervisor {
     await this.#gateway.stop();
     await this.#postgres?.stop();
     this.#socket?.close();
+    this.#adminSocket?.close();
     // A gateway that had to be killed left executions behind: the record stays, for the next start.
     const hasLeftNothing = gateway === null || (await gateway.exited) === orderlyExit;
     if (hasLeftNothing && this.#record.deadIncarnations.length === 0) this.#record.remove();
@@ -122,19 +135,24 @@ export class Supervisor {
   }
 
   async #startGateway(): Promise<GatewayLife> {
-    const { config, dataDir, workflowPaths, gatewayScript } = this.#options;
+    const { config, dataDir, workflowPaths, dev = false, gatewayScript } = this.#options;
     const listenFd = this.#socket?.fd ?? null;
+    const adminFd = this.#adminSocket?.fd ?? null;
     const deadIncarnations = this.#record.deadIncarnations;
     const life = await startGateway({
       script: gatewayScript,
+      compiledDir: compiledCodeFolder(dataDir),
       listenFd,
+      adminFd,
       drainTimeoutMs: config.server.drainTimeoutMs,
       order: this.#dsn.promise.then((dsn) => ({
         type: 'serve',
         config,
         listenFd: listenFd === null ? null : inheritedListenFd,
+        adminFd: adminFd === null ? null : inheritedAdminFd,
         dataDir,
         workflowPaths,
+        dev,
         dsn,
         deadIncarnations,
       })),

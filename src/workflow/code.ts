@@ -35,7 +35,7 @@ export function compileCode(
   if (!read.ok) return { ok: false, problems: [read.problem] };
   const mentions = mentionsOf(read.tree);
   const lines = new LineMap(source);
-  const problems = findProblems(mentions, nodeNames).map(({ start, ...problem }) => ({
+  const problems = findCodeProblems(mentions, nodeNames).map(({ start, ...problem }) => ({
     ...lines.placeOf(start - read.offset),
     ...problem,
   }));
@@ -89,7 +89,8 @@ function refuse(source: string, { index, kind, got, message }: SyntaxProblem): R
 
 type Located = Omit<CodeProblem, 'line' | 'column'> & { start: number };
 
-function findProblems(mentions: Mentions, nodeNames: ReadonlySet<string>): Located[] {
+/** What code says of nodes and of `ctx` that is not there; `start` is an offset in the parsed text. */
+export function findCodeProblems(mentions: Mentions, nodeNames: ReadonlySet<string>): Located[] {
   const problems: Located[] = unknownNodes(mentions, nodeNames);
   if (mentions.dynamicImport !== -1) {
     const start = mentions.dynamicImport;

@@ -13,6 +13,7 @@ import { isJsonObject, type JsonDocument, type JsonObject, type JsonValue, parse
 import { childPointer } from './pointer.ts';
 import { readShape } from './shape.ts';
 import { type PlacedTrigger, readTriggers } from './triggers.ts';
+import { webGlobalsOf } from './web-globals.ts';
 
 /** Values of `vars.NAME`, from the configuration. */
 export type Vars = Readonly<Record<string, string | number | boolean>>;
@@ -23,6 +24,8 @@ export interface AuthoredWorkflow {
   file: string;
   document: JsonDocument;
   codeFiles: ReadonlyMap<string, CodeFile>;
+  /** Of a workflow module: what findings call each file that functions are from. */
+  functionFiles?: ReadonlyMap<string, string>;
 }
 
 export type CompileResult = { ok: true; compiled: CompiledWorkflow } | { ok: false; findings: Finding[] };
@@ -45,9 +48,17 @@ export function compileWorkflow(definitionText: string, vars: Vars): CompileResu
   return { ok: false, findings: result.ok ? problemFindings : [...problemFindings, ...result.findings] };
 }
 
-/** Compiles what an author wrote; the findings are all that is wrong with it. */
-export function compileAuthored(workflow: AuthoredWorkflow, vars: Vars): CompileResult {
-  return compileDocument(workflow, vars, false);
+/**
+ * Compiles what an author wrote; the findings are all that is wrong with it.
+ * @param historyClasses names that `history.class` may have; undefined where the configuration of the server is not known. A
+ *   published version is not checked: its executions go on when a class is not configured any more.
+ */
+export function compileAuthored(
+  workflow: AuthoredWorkflow,
+  vars: Vars,
+  historyClasses?: readonly string[],
+): CompileResult {
+  return compileDocument(workflow, vars, false, historyClasses);
 }
 
 /** The code files that a definition names. `source` is set in a published one. */
@@ -55,13 +66,18 @@ export function namedCodeFiles(value: JsonValue): { file: string; source: string
   const nodes = isJsonObject(value) && isJsonObject(value.nodes) ? Object.values(value.nodes) : [];
   return nodes.flatMap((node) => {
     const code = isJsonObject(node) && node.type === 'code' ? node.code : undefined;
-    if (!isJsonObject(code) || typeof code.file !== 'string') return [];
+    if (!isJsonObject(code) || typeof code.file !== 'string' || code.function !== undefined) return [];
     return [{ file: code.file, source: typeof code.source === 'string' ? code.source : null }];
   });
 }
 
-function compileDocument(workflow: AuthoredWorkflow, vars: Vars, isPublished: boolean): CompileResult {
-  const { file, document, codeFiles } = workflow;
+function compileDocument(
+  workflow: AuthoredWorkflow,
+  vars: Vars,
+  isPublished: boolean,
+  historyClasses?: readonly string[],
+): CompileResult {
+  const { file, document, codeFiles, functionFiles = null } = workflow;
   const findings = new FindingList(file, document);
   const { value } = document;
   if (!isJsonObject(value)) {
@@ -75,11 +91,12 @@ function compileDocument(workflow: AuthoredWorkflow, vars: Vars, isPublished: bo
     return { ok: false, findings: findings.sorted };
   }
   const definition = readWorkflow(value, findings);
+  if (historyClasses !== undefined) checkHistoryClass(definition?.history?.class, historyClasses, findings);
   const triggers = readTriggers(value.triggers, findings);
   const nodes = isJsonObject(value.nodes) ? value.nodes : {};
   if (isJsonObject(value.nodes)) checkNodeNames(nodes, findings);
   checkGraph(nodes, value.start, findings);
-  const programNodes = compileNodes(nodes, codeFiles, isPublished, findings);
+  const programNodes = compileNodes(nodes, { codeFiles, functionFiles, isPublished }, findings);
   const effectFree = programNodes.every(isEffectFree);
   if (!effectFree) refuseHeadTriggers(triggers, findings);
 
@@ -110,9 +127,10 @@ function assemble(
     durability = 'durable',
     timeout = '30s',
     start = nodes[0]?.name as string,
+    isolation = 'shared',
   } = definition;
   const varsJson = JSON.stringify(Object.fromEntries(Object.entries(vars).sort(([a], [b]) => (a < b ? -1 : 1))));
-  const program: Program = { workflow: name, start, nodes, varsJson };
+  const program: Program = { workflow: name, start, nodes, varsJson, webGlobals: webGlobalsOf(nodes), isolation };
   const timeoutMs = parseDuration(timeout) as number;
   return {
     name,
@@ -120,6 +138,8 @@ function assemble(
     triggers: triggers.map(({ trigger }) => trigger),
     durability,
     timeoutMs,
+    historyClass: definition.history?.class ?? null,
+    trustGroup: definition.trustGroup ?? null,
     effectFree,
     program,
     definitionText,
@@ -127,16 +147,22 @@ function assemble(
 }
 
 function readWorkflow(value: JsonObject, findings: FindingList): WorkflowDefinition | null {
-  if (typeof value.isolation === 'string' && (notAvailable.isolation as readonly string[]).includes(value.isolation)) {
-    const message = 'The isolation "fresh" is not available in this version.';
-    findings.add({ pointer: '/isolation', code: 'not-available', got: '"fresh"', expected: '"shared"', message });
-    value = { ...value, isolation: 'shared' };
-  }
   const what = 'a workflow';
   return readShape(
     { schema: workflowSchema, value, pointer: '', what, notAvailable: notAvailable.workflowKeys },
     findings,
   );
+}
+
+function checkHistoryClass(name: string | undefined, known: readonly string[], findings: FindingList): void {
+  if (name === undefined || known.includes(name)) return;
+  findings.add({
+    pointer: '/history/class',
+    code: 'unknown-history-class',
+    got: JSON.stringify(name),
+    expected: known.length === 0 ? 'none: [history] classes is empty' : `one of ${known.join(', ')}`,
+    message: `The server has no retention class ${JSON.stringify(name)}. Name one of [history] classes, or leave "history" out.`,
+  });
 }
 
 function checkNodeNames(nodes: JsonObject, findings: FindingList): void {

@@ -11,6 +11,22 @@ export interface HttpTrigger {
   rawBody: boolean;
   /** False when the trigger opts out of the CSP sandbox for the HTML it answers. */
   sandboxHtml: boolean;
+  /** `none`: no page of another origin reads the answers; `configured`: those that `[cors]` names. */
+  cors: CorsRules | 'none' | 'configured';
+}
+
+/** Which pages of other origins may read the answers of a trigger from a browser. */
+export interface CorsRules {
+  /** With `*` every one. */
+  origins: string[];
+  /** Request headers that they may set; with `*` every one. */
+  headers: string[];
+  /** Answer headers that they may read, beside those that are always shown. */
+  exposedHeaders: string[];
+  /** They may send cookies. */
+  credentials: boolean;
+  /** How long a browser may remember the answer to a preflight. */
+  maxAgeMs: number;
 }
 
 export interface ManualTrigger {
@@ -25,6 +41,10 @@ export interface CompiledWorkflow {
   durability: 'durable' | 'recorded' | 'ephemeral';
   /** Wall time of an execution. */
   timeoutMs: number;
+  /** Retention class of its executions; null: the default one. */
+  historyClass: string | null;
+  /** Runners are shared within a group only; null: the default one. */
+  trustGroup: string | null;
   /** True when no node can issue an effect: HEAD may be answered. */
   effectFree: boolean;
   program: Program;

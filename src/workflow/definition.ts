@@ -1,5 +1,7 @@
 import { z } from 'zod';
-import { durationExpected, parseDuration } from '../config/duration.ts';
+import { corsHeaderExpected, corsMaxAgeMsMax, corsOriginExpected, isCorsHeader, isCorsOrigin } from '../config/cors.ts';
+import { durationExpected, formatDuration, parseDuration } from '../config/duration.ts';
+import { historyClassExpected, isHistoryClass } from '../config/history-class.ts';
 import { workflowLimits } from './limits.ts';
 import { workflowNameExpected, workflowNamePattern } from './names.ts';
 import type { JsonValue } from './parse-file.ts';
@@ -13,6 +15,7 @@ export const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTION
 export type Method = (typeof methods)[number];
 
 const methodsExpected = `one of ${methods.join(', ')}`;
+const trustGroupExpected = `the name of a group of workflows that may share a process: ${workflowNameExpected}`;
 const timeoutExpected = `${durationExpected}, from 1ms to 24h`;
 const nodeReference = z.string({ error: 'the name of a node; leave it out to end the run there' });
 const expression = z.string({ error: 'a JavaScript expression as a string' });
@@ -45,13 +48,52 @@ export const workflowSchema = z.strictObject(
     durability: z
       .enum(['durable', 'recorded', 'ephemeral'], { error: '"durable" (the default), "recorded" or "ephemeral"' })
       .optional(),
-    isolation: z.literal('shared', { error: '"shared"' }).optional(),
+    isolation: z.enum(['shared', 'fresh'], { error: '"shared" (the default) or "fresh"' }).optional(),
     timeout: timeout.optional(),
+    trustGroup: z
+      .string({ error: trustGroupExpected })
+      .regex(workflowNamePattern, { error: trustGroupExpected })
+      .optional(),
     nodes: z.record(z.string(), z.unknown(), { error: 'an object of nodes by their names' }),
     start: z.string({ error: 'the name of a node' }).optional(),
+    history: z
+      .strictObject(
+        { class: z.string({ error: historyClassExpected }).refine(isHistoryClass, { error: historyClassExpected }) },
+        { error: 'an object with "class"' },
+      )
+      .optional(),
     layout: z.record(z.string(), z.unknown(), { error: 'an object' }).optional(),
   },
   { error: 'an object' },
+);
+
+const corsExpected = 'an object with "origins", or false for none';
+const corsMaxAgeExpected = `${durationExpected}, up to ${formatDuration(corsMaxAgeMsMax)}`;
+const corsList = (isItem: (item: string) => boolean, expected: string) =>
+  z
+    .array(z.string({ error: expected }).refine(isItem, { error: expected }), { error: `an array, each ${expected}` })
+    .max(workflowLimits.headersMax, { error: `at most ${workflowLimits.headersMax}` });
+
+const cors = z.union(
+  [
+    z.strictObject(
+      {
+        origins: corsList(isCorsOrigin, corsOriginExpected),
+        headers: corsList(isCorsHeader, corsHeaderExpected).optional(),
+        exposedHeaders: corsList(isCorsHeader, corsHeaderExpected).optional(),
+        credentials: z.boolean({ error: 'true or false' }).optional(),
+        maxAge: z
+          .string({ error: corsMaxAgeExpected })
+          .refine((text) => (parseDuration(text) ?? Number.POSITIVE_INFINITY) <= corsMaxAgeMsMax, {
+            error: corsMaxAgeExpected,
+          })
+          .optional(),
+      },
+      { error: corsExpected },
+    ),
+    z.literal(false, { error: corsExpected }),
+  ],
+  { error: corsExpected },
 );
 
 export const triggerSchemas = {
@@ -63,9 +105,15 @@ export const triggerSchemas = {
     cookies: headerList('an array of names of cookies').optional(),
     rawBody: z.boolean({ error: 'true or false' }).optional(),
     sandboxHtml: z.boolean({ error: 'true or false' }).optional(),
+    cors: cors.optional(),
   }),
   manual: z.strictObject({ type: z.literal('manual') }),
 } as const;
+
+const functionExpected = 'the text of a function of (input, ctx, nodes, prev)';
+/** Blank lines take the place of what stands before the function, so the number is bounded. */
+const placeMax = 100_000;
+const placeExpected = `a whole number from 1 to ${placeMax}`;
 
 const code = z.union(
   [
@@ -74,6 +122,13 @@ const code = z.union(
       file: z.string({ error: 'the path of a .js or .ts file, relative to the workflow file' }),
       /** Only in the published form: the content of the file. */
       source: z.string().optional(),
+    }),
+    /** What a function of a workflow module becomes. */
+    z.strictObject({
+      function: z.string({ error: functionExpected }),
+      file: z.string({ error: 'the path of the module, relative to the workflow file' }),
+      line: z.int({ error: placeExpected }).min(1, { error: placeExpected }).max(placeMax, { error: placeExpected }),
+      column: z.int({ error: placeExpected }).min(1, { error: placeExpected }).max(placeMax, { error: placeExpected }),
     }),
   ],
   { error: 'JavaScript or TypeScript as a string, or { "file": "./name.ts" }' },

@@ -1,9 +1,13 @@
 import { type Dirent, readFileSync } from 'node:fs';
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
-import { dirname, extname, isAbsolute, join, relative, resolve, sep } from 'node:path';
-import { compileAuthored, namedCodeFiles, type Vars } from './compile.ts';
+import { basename, dirname, extname, isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { type AuthoredWorkflow, compileAuthored, namedCodeFiles, type Vars } from './compile.ts';
 import type { CompiledWorkflow, Finding, HttpTrigger } from './compiled.ts';
 import { workflowLimits } from './limits.ts';
+import { evaluateWorkflow } from './module/evaluated-workflow.ts';
+import type { Evaluator } from './module/evaluator.ts';
+import { loadModules, type ReadImport } from './module/load-modules.ts';
+import { type ParsedModule, parseModule } from './module/parsed-module.ts';
 import type { CodeFile } from './nodes.ts';
 import { type JsonDocument, parseJsonDocument } from './parse-file.ts';
 import { findRouteConflicts } from './routes.ts';
@@ -14,15 +18,35 @@ export type LoadedWorkflow = CompiledWorkflow & { file: string };
 export interface LoadedFiles {
   workflows: LoadedWorkflow[];
   findings: Finding[];
+  /** Workflow files that are there and were not loaded, as findings show them. */
+  refused: string[];
+  /** False when a path or a folder could not be read: there may be more files. */
+  isComplete: boolean;
 }
 
 export interface LoadOptions {
   vars?: Vars;
+  /** Names of the retention classes of the server; without them a workflow may name any. */
+  historyClasses?: readonly string[];
   /** What relative paths start from, and what files are shown relative to. Default: the working folder. */
   folder?: string;
+  /** Runs workflow modules. Without one they cannot be loaded. */
+  evaluator?: Evaluator;
 }
 
-export const workflowFileSuffix = '.workflow.json';
+const jsonSuffix = '.workflow.json';
+/** Their default export is the definition. */
+const moduleSuffixes = ['.workflow.ts', '.workflow.js'];
+export const workflowFileSuffixes: readonly string[] = [jsonSuffix, ...moduleSuffixes];
+const workflowFilesExpected = `a folder, or a file *${workflowFileSuffixes.join(', *')}`;
+
+export function isWorkflowFile(name: string): boolean {
+  return workflowFileSuffixes.some((suffix) => name.endsWith(suffix));
+}
+
+function isWorkflowModule(name: string): boolean {
+  return moduleSuffixes.some((suffix) => name.endsWith(suffix));
+}
 
 /** A workflow file to be read. */
 interface Candidate {
@@ -46,14 +70,17 @@ export async function loadWorkflowFiles(paths: readonly string[], options: LoadO
   const folder = resolve(options.folder ?? '.');
   const findings: Finding[] = [];
   const candidates = await findCandidates(paths, folder, findings);
+  const isComplete = findings.length === 0;
   const loaded: Loaded[] = [];
   for (const candidate of candidates) {
-    const result = await loadFile(candidate, folder, options.vars ?? {});
+    const result = await loadFile(candidate, folder, options);
     findings.push(...result.findings);
     if (result.loaded !== null) loaded.push(result.loaded);
   }
-  const workflows = withoutConflicts(withoutDuplicates(loaded, findings), findings);
-  return { workflows: workflows.map(({ workflow }) => workflow), findings };
+  const workflows = withoutConflicts(withoutDuplicates(loaded, findings), findings).map(({ workflow }) => workflow);
+  const loadedFiles = new Set(workflows.map(({ file }) => file));
+  const refused = candidates.map(({ shownAs }) => shownAs).filter((file) => !loadedFiles.has(file));
+  return { workflows, findings, refused, isComplete };
 }
 
 async function findCandidates(paths: readonly string[], folder: string, findings: Finding[]): Promise<Candidate[]> {
@@ -71,9 +98,7 @@ async function findCandidates(paths: readonly string[], folder: string, findings
       if (!candidates.has(path)) candidates.set(path, { path, shownAs, root: await realpath(dirname(path)) });
     } else {
       const message = 'There is no such file or folder.';
-      findings.push(
-        fileFinding(shownAs, { got: kind, expected: `a folder, or a *${workflowFileSuffix} file`, message }),
-      );
+      findings.push(fileFinding(shownAs, { got: kind, expected: workflowFilesExpected, message }));
     }
   }
   return [...candidates.values()];
@@ -115,38 +140,98 @@ async function workflowFilesIn(path: string, folder: string, findings: Finding[]
     const child = join(path, entry.name);
     if (entry.name === 'node_modules' || entry.name.startsWith('.')) continue;
     if (entry.isDirectory()) files.push(...(await workflowFilesIn(child, folder, findings)));
-    else if (entry.name.endsWith(workflowFileSuffix)) files.push(child);
+    else if (isWorkflowFile(entry.name)) files.push(child);
   }
   return files;
 }
 
 async function loadFile(
-  { path, shownAs, root }: Candidate,
+  candidate: Candidate,
   folder: string,
-  vars: Vars,
+  { vars = {}, historyClasses, evaluator }: LoadOptions,
 ): Promise<{ loaded: Loaded | null; findings: Finding[] }> {
+  const { path, shownAs, root } = candidate;
   const read = await readText(path);
   if (!read.ok) return { loaded: null, findings: [fileFinding(shownAs, read)] };
-  const { document, problems } = parseJsonDocument(read.text);
-  const findings = problems.map((problem): Finding => ({ file: shownAs, ...problem }));
-  if (document === null) return { loaded: null, findings };
+  const authored = isWorkflowModule(path)
+    ? await authoredByModule(read.text, candidate, folder, evaluator)
+    : authoredAsJson(read.text, shownAs);
+  const { workflow, findings } = authored;
+  if (workflow === null) return { loaded: null, findings };
 
   const codeFiles = new Map<string, CodeFile>();
-  for (const { file } of namedCodeFiles(document.value)) {
+  for (const { file } of namedCodeFiles(workflow.document.value)) {
     if (!codeFiles.has(file)) codeFiles.set(file, await readCodeFile(file, dirname(path), root, folder));
   }
-  const result = compileAuthored({ file: shownAs, document, codeFiles }, vars);
+  const result = compileAuthored({ ...workflow, codeFiles }, vars, historyClasses);
   if (!result.ok) findings.push(...result.findings);
   const loaded =
-    result.ok && findings.length === 0 ? { workflow: { ...result.compiled, file: shownAs }, document } : null;
+    result.ok && findings.length === 0
+      ? { workflow: { ...result.compiled, file: shownAs }, document: workflow.document }
+      : null;
   return { loaded, findings };
 }
 
+/** What a file says, before its code files are read; null when there is nothing to go on with. */
+interface Authored {
+  workflow: AuthoredWorkflow | null;
+  findings: Finding[];
+}
+
+function authoredAsJson(text: string, file: string): Authored {
+  const { document, problems } = parseJsonDocument(text);
+  const findings = problems.map((problem): Finding => ({ file, ...problem }));
+  return { workflow: document === null ? null : { file, document, codeFiles: new Map() }, findings };
+}
+
+async function authoredByModule(
+  text: string,
+  { path, shownAs, root }: Candidate,
+  folder: string,
+  evaluator: Evaluator | undefined,
+): Promise<Authored> {
+  const refused = (findings: Finding[]): Authored => ({ workflow: null, findings });
+  const real = await realpath(path);
+  const entry = parseModule(real, shownAs, `./${basename(path)}`, text);
+  if (!entry.ok) return refused([{ file: shownAs, pointer: '', ...entry.problem }]);
+  const result = await loadModules(entry.module, importReader(dirname(real), root, folder));
+  if (!result.ok) {
+    return refused(result.problems.map(({ shownAs: file, ...problem }) => ({ file, pointer: '', ...problem })));
+  }
+  if (evaluator === undefined) {
+    const message = 'Workflow modules cannot be evaluated here.';
+    return refused([fileFinding(shownAs, { got: 'a module', expected: `a *${jsonSuffix} file`, message })]);
+  }
+  const evaluated = await evaluateWorkflow(result.linked, evaluator);
+  return evaluated.ok ? { workflow: evaluated.workflow, findings: [] } : refused(evaluated.findings);
+}
+
+/** Reads what modules import, which stays inside of the root like code files. `base` is the folder of the workflow file. */
+function importReader(base: string, root: string, folder: string): ReadImport {
+  return async (specifier, from: ParsedModule) => {
+    const name = relative(base, resolve(dirname(from.path), specifier));
+    const file = await readCodeFile(name.startsWith('.') ? name : `./${name}`, base, root, folder);
+    if (file.ok) return parseModule(file.path, file.shownAs, asSpecifier(name), file.source);
+    const { expected, message } = file;
+    return { ok: false, refused: { code: 'code-file', got: JSON.stringify(specifier), expected, message } };
+  };
+}
+
+function asSpecifier(name: string): string {
+  const withSlashes = name.split(sep).join('/');
+  return withSlashes.startsWith('.') ? withSlashes : `./${withSlashes}`;
+}
+
 /** A code file is given relative to the workflow file, and stays, links resolved, inside of the root. */
-async function readCodeFile(name: string, base: string, root: string, folder: string): Promise<CodeFile> {
+async function readCodeFile(
+  name: string,
+  base: string,
+  root: string,
+  folder: string,
+): Promise<(CodeFile & { ok: false }) | (CodeFile & { ok: true; path: string })> {
   const got = JSON.stringify(name);
   const expected = 'the path of a .js or .ts file, relative to the workflow file and inside of its folder';
-  const refuse = (message: string): CodeFile => ({ ok: false, got, expected, message });
+  const refuse = (message: string): CodeFile & { ok: false } => ({ ok: false, got, expected, message });
   if (isAbsolute(name)) return refuse('The path of a code file is relative to the workflow file.');
   if (extname(name) !== '.js' && extname(name) !== '.ts') return refuse('A code file ends with .js or .ts.');
   const path = resolve(base, name);
@@ -160,7 +245,7 @@ async function readCodeFile(name: string, base: string, root: string, folder: st
     return refuse('The code file lies outside of the folder of workflows.');
   const read = await readText(real);
   if (!read.ok) return { ok: false, got: read.got, expected: read.expected, message: read.message };
-  return { ok: true, shownAs: showPath(path, folder), source: read.text };
+  return { ok: true, path: real, shownAs: showPath(path, folder), source: read.text };
 }
 
 type ReadText = { ok: true; text: string } | { ok: false; got: string; expected: string; message: string };

@@ -98,7 +98,7 @@ function closesWrapper(source: string): SyntaxProblem {
   return { index, kind: 'syntax', got: symbolAt(source, index), message: 'A bracket is closed that was not opened.' };
 }
 
-function problemOf(error: unknown, source: string, offset: number): SyntaxProblem {
+export function problemOf(error: unknown, source: string, offset: number): SyntaxProblem {
   // The parser reports most overflows of its stack itself.
   if (error instanceof RangeError || (error instanceof SyntaxError && error.message.startsWith('Not enough stack'))) {
     return { index: 0, kind: 'too-deep', got: tooDeepGot, message: tooDeepMessage };

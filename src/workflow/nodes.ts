@@ -3,6 +3,7 @@ import { type CodeLanguage, compileCode } from './code.ts';
 import { type NodeDefinition, type NodeOf, nodeSchemas } from './definition.ts';
 import type { CodeProblem, FindingList } from './findings.ts';
 import { workflowLimits } from './limits.ts';
+import { compileFunction, type FunctionCode } from './module/function-source.ts';
 import { notAvailable } from './not-available.ts';
 import type { JsonObject, JsonValue } from './parse-file.ts';
 import { childPointer } from './pointer.ts';
@@ -14,19 +15,22 @@ export type CodeFile =
   | { ok: true /** As findings show it. */; shownAs: string; source: string }
   | { ok: false; got: string; expected: string; message: string };
 
+/** Where the code of nodes comes from. */
+export interface CodeSources {
+  codeFiles: ReadonlyMap<string, CodeFile>;
+  /** Of a workflow module: what findings call the files of its functions. Null for a file that cannot hold functions. */
+  functionFiles: ReadonlyMap<string, string> | null;
+  isPublished: boolean;
+}
+
 /** The nodes of a definition, but for those whose shape has findings. */
-export function compileNodes(
-  nodes: JsonObject,
-  codeFiles: ReadonlyMap<string, CodeFile>,
-  isPublished: boolean,
-  findings: FindingList,
-): ProgramNode[] {
+export function compileNodes(nodes: JsonObject, sources: CodeSources, findings: FindingList): ProgramNode[] {
   const nodeNames = new Set(Object.keys(nodes));
   const context = {
     nodeNames,
     report: findings.add.bind(findings),
     compileCode: (code: NodeOf<'code'>['code'], pointer: string): Code | null =>
-      compileNodeCode(code, pointer, { codeFiles, isPublished, nodeNames, findings }),
+      compileNodeCode(code, pointer, { ...sources, nodeNames, findings }),
   };
   const programNodes: ProgramNode[] = [];
   for (const [name, value] of Object.entries(nodes).slice(0, workflowLimits.nodesMax)) {
@@ -50,9 +54,7 @@ function readNode(value: JsonValue, pointer: string, findings: FindingList): Nod
   );
 }
 
-interface CodeContext {
-  codeFiles: ReadonlyMap<string, CodeFile>;
-  isPublished: boolean;
+interface CodeContext extends CodeSources {
   nodeNames: ReadonlySet<string>;
   findings: FindingList;
 }
@@ -67,6 +69,7 @@ function compileNodeCode(code: NodeOf<'code'>['code'], pointer: string, context:
     const result = compileCode(code, 'inline', null, nodeNames);
     return result.ok ? result.code : report(null, result.problems, pointer);
   }
+  if ('function' in code) return compileNodeFunction(code, pointer, context);
   const filePointer = childPointer(pointer, 'file');
   if (code.source !== undefined && !isPublished) {
     const message = 'The code is in the file or in "code" itself: write one of them.';
@@ -90,6 +93,22 @@ function compileNodeCode(code: NodeOf<'code'>['code'], pointer: string, context:
   const language: CodeLanguage = code.file.endsWith('.ts') ? 'typescript' : 'javascript';
   const result = compileCode(found.source, language, code.file, nodeNames);
   return result.ok ? result.code : report(found.shownAs, result.problems, filePointer);
+}
+
+function compileNodeFunction(code: FunctionCode, pointer: string, context: CodeContext): Code | null {
+  const { functionFiles, isPublished, nodeNames, findings } = context;
+  if (functionFiles === null && !isPublished) {
+    const message =
+      'A function belongs into a *.workflow.ts or *.workflow.js file. Here the code is a text, or in a file.';
+    const at = { pointer: childPointer(pointer, 'function'), at: 'key', got: '"function"' } as const;
+    findings.add({ ...at, code: 'unknown-key', expected: 'a string, or { "file": "./name.ts" }', message });
+    return null;
+  }
+  const result = compileFunction(code, nodeNames);
+  if (result.ok) return result.code;
+  const file = functionFiles?.get(code.file) ?? code.file;
+  for (const problem of result.problems) findings.addInCode({ pointer, file }, problem);
+  return null;
 }
 
 function missingSource(file: string): { got: string; expected: string; message: string } {

@@ -3,8 +3,7 @@
  * ignored would promise what does not happen.
  */
 export const notAvailable = {
-  workflowKeys: ['concurrency', 'maxAge', 'secrets', 'auth', 'retry', 'cache', 'onError', 'history'],
-  isolation: ['fresh'],
+  workflowKeys: ['concurrency', 'maxAge', 'secrets', 'auth', 'retry', 'cache', 'onError'],
   triggerTypes: ['schedule', 'queue', 'form', 'event', 'batch', 'workflow'],
   triggerKeys: ['mode', 'auth', 'schema', 'idempotencyKey', 'cache'],
   nodeTypes: [

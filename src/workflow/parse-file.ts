@@ -19,13 +19,14 @@ export function jsonTypeOf(value: JsonValue | undefined): string {
   return Array.isArray(value) ? 'array' : typeof value;
 }
 
-interface Span {
+/** Where a value stands. */
+export interface Span {
   /** Offset of the key, for a property; else of the value. */
   key: number;
   value: number;
 }
 
-/** A parsed JSON text that knows where each value stands. */
+/** A value that knows where each part of it stands in the text that it comes from: JSON, or the module that exports it. */
 export class JsonDocument {
   readonly text: string;
   readonly value: JsonValue;
@@ -37,6 +38,11 @@ export class JsonDocument {
     this.value = value;
     this.lines = lines;
     this.#spans = spans;
+  }
+
+  /** The same text, read as another value: one that leaves out parts of it. */
+  withValue(value: JsonValue): JsonDocument {
+    return new JsonDocument(this.text, value, this.#spans, this.lines);
   }
 
   /** Where a value begins; for a pointer that is not there, where its nearest holder begins. */
@@ -51,9 +57,10 @@ export class JsonDocument {
   /** Where the code unit `index` of a string value stands, whatever escapes come before it. */
   placeInString(pointer: string, index: number): Place {
     const start = this.#span(pointer).value;
-    if (this.text[start] !== '"') return this.lines.placeOf(start);
+    const quote = this.text[start] ?? '';
+    if (quote === '' || !`"'\``.includes(quote)) return this.lines.placeOf(start);
     let offset = start + 1;
-    for (let i = 0; i < index && this.text[offset] !== '"'; i++) {
+    for (let i = 0; i < index && this.text[offset] !== quote; i++) {
       if (this.text[offset] !== '\\') offset += 1;
       else offset += this.text[offset + 1] === 'u' ? 6 : 2;
     }

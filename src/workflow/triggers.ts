@@ -1,3 +1,5 @@
+import { corsCredentialsExpected, corsDefaults } from '../config/cors.ts';
+import { parseDuration } from '../config/duration.ts';
 import type { HttpTrigger, ManualTrigger } from './compiled.ts';
 import { type TriggerDefinition, triggerSchemas } from './definition.ts';
 import type { FindingList } from './findings.ts';
@@ -121,7 +123,29 @@ function readHttpTrigger(
     cookies: definition.cookies ?? [],
     rawBody: definition.rawBody ?? false,
     sandboxHtml: definition.sandboxHtml ?? true,
+    cors: readCors(definition.cors, pointer, findings),
   };
+}
+
+function readCors(
+  cors: Extract<TriggerDefinition, { type: 'http' }>['cors'],
+  triggerPointer: string,
+  findings: FindingList,
+): HttpTrigger['cors'] {
+  if (cors === undefined) return 'configured';
+  if (cors === false) return 'none';
+  const { origins, headers = [...corsDefaults.headers], exposedHeaders = [], credentials = false, maxAge } = cors;
+  if (credentials && origins.includes('*')) {
+    findings.add({
+      pointer: `${triggerPointer}/cors/credentials`,
+      code: 'bad-value',
+      got: 'true',
+      expected: corsCredentialsExpected,
+      message: 'A page of any origin cannot be let in with the cookies of whoever looks at it.',
+    });
+  }
+  const maxAgeMs = maxAge === undefined ? corsDefaults.maxAgeMs : (parseDuration(maxAge) as number);
+  return { origins, headers, exposedHeaders, credentials, maxAgeMs };
 }
 
 function checkPath(path: string, triggerPointer: string, findings: FindingList): boolean {

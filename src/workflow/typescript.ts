@@ -34,23 +34,31 @@ function dropAmaro(): void {
   }
 }
 
-/** A body is parsed as one, so that it may return and wait; on its first line, so that lines stay the author's. */
-const prefix = `async function code(${codeParameters.join()}) {`;
-const suffix = '\n}';
+/** What a text is parsed as. */
+interface Form {
+  prefix: string;
+  suffix: string;
+}
 
-/** Replaces the types in the body of a function by blanks: every other character keeps its line and column. */
-export function stripTypes(source: string): Stripped {
-  const attempt = strip(source);
+const forms = {
+  /** A body is parsed as one, so that it may return and wait; on its first line, so that lines stay the author's. */
+  body: { prefix: `async function code(${codeParameters.join()}) {`, suffix: '\n}' },
+  module: { prefix: '', suffix: '' },
+} as const satisfies Record<string, Form>;
+
+/** Replaces the types in the body of a function, or in a module, by blanks: every other character keeps its line and column. */
+export function stripTypes(source: string, form: keyof typeof forms = 'body'): Stripped {
+  const attempt = strip(source, forms[form]);
   if (attempt.ok) return attempt;
   // The parser counts columns in its own way past the ASCII characters: with letters in their place they are the author's.
   const ascii = source.replace(/[^\0-\x7f\u2028\u2029\ufeff\p{Zs}]/gu, (character) => 'x'.repeat(character.length));
-  const located = ascii === source ? attempt : strip(ascii);
-  return { ok: false, problem: explain(located.ok ? attempt.error : located.error, source) };
+  const located = ascii === source ? attempt : strip(ascii, forms[form]);
+  return { ok: false, problem: explain(located.ok ? attempt.error : located.error, source, forms[form]) };
 }
 
 type Strip = { ok: true; source: string } | { ok: false; error: unknown };
 
-function strip(source: string): Strip {
+function strip(source: string, { prefix, suffix }: Form): Strip {
   try {
     const { code } = loadAmaro().transformSync(prefix + source + suffix, { mode: 'strip-only' });
     // Blanks take the place of types one for one: the wrapper is where it was.
@@ -61,7 +69,7 @@ function strip(source: string): Strip {
   }
 }
 
-function explain(error: unknown, source: string): TypeScriptProblem {
+function explain(error: unknown, source: string, { prefix }: Form): TypeScriptProblem {
   if (!isParserError(error)) {
     return { line: 1, column: 1, isUnsupported: false, got: tooDeepGot, message: tooDeepMessage };
   }

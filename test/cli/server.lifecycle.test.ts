@@ -122,6 +122,7 @@ test('a second start on the data folder, and one on the port, say who holds it a
   const supervisorPid = findProcess(processTree(server.pid), 'cli/main').pid;
   const sameFolder = await nflow(t, ['start', '--port', '0'], { cwd });
   assert.match(sameFolder.stderr, new RegExp(`error conflict: .*${supervisorPid}`));
+  assert.match(sameFolder.stderr, new RegExp(`since 20\\d\\d-.*Z and answers at ${server.address}`));
   assert.equal(sameFolder.code, 4);
   const port = new URL(server.address).port;
   const samePort = await nflow(t, ['start', '--port', port, '--data', join(temporaryFolder(t), 'data')], { cwd });

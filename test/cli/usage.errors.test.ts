@@ -11,7 +11,7 @@ const wrong: [name: string, args: string[], expected: RegExp][] = [
   ],
   ['a missing argument is named', ['show'], /missing required argument 'id'/],
   ['an argument too many is refused', ['ls', 'x'], /too many arguments/],
-  ['a limit out of range says the range', ['ls', '--limit', '501'], /Expected a whole number from 1 to 500/],
+  ['a limit out of range says the range', ['ls', '--limit', '10001'], /Expected a whole number from 1 to 10000/],
   ['a port that is none is refused with the flag', ['start', '--port', 'http'], /--port: got "?http"?/],
   ['a configuration file that does not exist is refused', ['start', '--config', 'none.toml'], /none\.toml/],
   ['a folder of workflows that does not exist is refused', ['start', '--workflows', 'none'], /There is no none/],

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import type { Config } from '../../src/config/config.ts';
+import { plannedKeys, plannedSections } from '../../src/config/foreign-keys.ts';
+import { placedKeys } from '../../src/config/keys.ts';
 import { checkConfig, loadConfig } from '../../src/config/load.ts';
-import { showConfig } from '../../src/config/show.ts';
+import { showConfig, showConfigAsJson } from '../../src/config/show.ts';
 import { NflowError } from '../../src/errors.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'nflow-config-'));
@@ -29,47 +31,48 @@ function findingsOf(text: string, env: Record<string, string> = {}): { place: st
   }));
 }
 
-test('without any source the configuration is the documented defaults', () => {
+/** What the documentation promises, whatever else the table has. */
+const promisedDefaults: [key: string, value: unknown][] = [
+  ['server.host', '127.0.0.1'],
+  ['server.port', 8080],
+  ['server.max_inflight_bytes', Math.max(64 * 1024 * 1024, Math.floor(totalmem() / 8))],
+  ['server.drain_timeout', 30_000],
+  ['server.max_body_bytes', 1_048_576],
+  ['server.max_header_bytes', 16_384],
+  ['server.max_url_bytes', 8192],
+  ['server.max_json_depth', 64],
+  ['vm_pool.max_size', 200],
+  ['vm_pool.preload_size', 16],
+  ['vm_pool.idle_timeout', 15 * 60_000],
+  ['vm_pool.cleanup_interval', 10 * 60_000],
+  ['vm_pool.acquire_timeout_ms', 1000],
+  ['vm_pool.max_memory_mb', 128],
+  ['vm_pool.max_execution_seconds', 30_000],
+  ['vm_pool.recycle_after_runs', 100_000],
+  ['runners.fast', Math.max(1, availableParallelism() - 1)],
+  ['database_nflow.dsn', null],
+  ['database_nflow.unsafe', false],
+  ['http_client.max_idle_conns', 100],
+  ['http_client.max_idle_conns_per_host', 10],
+  ['http_client.idle_conn_timeout', 90_000],
+  ['http_client.timeout', 30_000],
+  ['http_client.max_conns_per_host', 0],
+  ['http_client.max_response_bytes', 10 * 1024 * 1024],
+  ['egress.allow', []],
+  ['monitor.enabled', true],
+  ['monitor.health_check_path', '/health'],
+  ['monitor.metrics_path', '/metrics'],
+];
+
+test('without any source the configuration is the documented defaults, each said to be one', () => {
   const { config, origins, warnings } = loadConfig({ env: {}, flags: {} });
-  assert.deepEqual(config, {
-    server: {
-      host: '127.0.0.1',
-      port: 8080,
-      maxInflightBytes: Math.max(64 * 1024 * 1024, Math.floor(totalmem() / 8)),
-      drainTimeoutMs: 30_000,
-      bodySizeMax: 1_048_576,
-      headerSizeMax: 16_384,
-      urlSizeMax: 8192,
-      jsonDepthMax: 64,
-      requestTimeoutMs: 60_000,
-    },
-    vmPool: {
-      maxSize: 200,
-      preloadSize: 16,
-      idleTimeoutMs: 15 * 60_000,
-      cleanupIntervalMs: 10 * 60_000,
-      enableMetrics: true,
-      acquireTimeoutMs: 1000,
-      maxMemoryMiB: 128,
-      maxExecutionMs: 30_000,
-      recycleAfterRuns: 100_000,
-    },
-    runners: { fast: Math.max(1, availableParallelism() - 1) },
-    databaseNflow: { driver: 'postgres', dsn: null, unsafe: false },
-    httpClient: {
-      maxIdleConns: 100,
-      maxIdleConnsPerHost: 10,
-      idleConnTimeoutMs: 90_000,
-      timeoutMs: 30_000,
-      maxConnsPerHost: 0,
-      responseSizeMax: 10 * 1024 * 1024,
-    },
-    egress: { allow: [] },
-    history: { buffer: 10_000 },
-    log: { level: 'info' },
-    vars: {},
-  } satisfies Config);
-  assert.equal(origins.get('server.port'), 'default');
+  for (const [id, value] of promisedDefaults) {
+    const placed = placedKeys.find((one) => one.id === id);
+    assert.ok(placed !== undefined, id);
+    assert.deepEqual((config[placed.section] as Record<string, unknown>)[placed.field], value, id);
+  }
+  for (const { id } of placedKeys) assert.equal(origins.get(id), 'default');
+  assert.deepEqual(config.vars, {});
   assert.deepEqual(warnings, []);
 });
 
@@ -184,9 +187,7 @@ test('the error names file, line, what was got and what is allowed, and carries 
       assert.ok(error instanceof NflowError);
       assert.equal(error.code, 'invalid_config');
       assert.match(error.message, /2 mistakes/);
-      assert.ok(
-        error.message.includes(`${file}:2: server.port: got 99999, expected a whole number of port from 0 to 65535`),
-      );
+      assert.ok(error.message.includes(`${file}:2: server.port: got 99999, expected a whole number from 0 to 65535`));
       assert.ok(
         error.message.includes(`${file}:4: vm_pool.max_sise is not a known key; did you mean vm_pool.max_size?`),
       );
@@ -212,72 +213,136 @@ for (const [text, hint] of unknownKeys) {
 }
 
 test('keys of later versions are refused by name', () => {
-  const text = '[server]\ngateways = 2\n[cache]\ndefault_ttl = "5m"\n[redis.sessions]\nhost = "x"\n[runners]\nslow = 1';
-  const findings = findingsOf(text);
-  assert.deepEqual(
-    findings.map(({ place }) => place),
-    [
-      '2 server.gateways not-available',
-      '4 cache.default_ttl not-available',
-      '5 redis.sessions not-available',
-      '8 runners.slow not-available',
-    ],
-  );
-  assert.match(findings[0]?.message ?? '', /server.gateways is not available in this version/);
+  const planned = [...plannedKeys, ...plannedSections.map((section) => `${section}.anything`)];
+  for (const id of planned) {
+    const [section, name] = id.split('.');
+    const [finding, ...others] = findingsOf(`[${section}]\n${name} = 2`);
+    assert.equal(finding?.place, `2 ${id} not-available`);
+    assert.match(finding?.message ?? '', /is not available in this version/);
+    assert.deepEqual(others, []);
+  }
+  assert.equal(findingsOf('[redis.sessions]\nhost = "x"')[0]?.place, '1 redis.sessions not-available');
 });
 
-test('a file of the original nFlow starts with one warning that names what has no effect', () => {
-  const text = `
-[database_nflow]
-driver = "postgres"
-dsn = "user=postgres dbname=nflow sslmode=disable"
-query = "SELECT name,query FROM queries"
-[redis]
-host = "localhost:6379"
-password = ""
-maxconnectionpool = 200
-[vm_pool]
-max_size = 200
-preload_size = 100
-idle_timeout = 15
-cleanup_interval = 10
-enable_metrics = true
-max_memory_mb = 128
-max_execution_seconds = 30
-max_operations = 10000000
-enable_filesystem = false
-[tracker]
-enabled = false
-[monitor]
-health_check_path = "/health"
-[debug]
-allowed_ips = ""
-[mail]
-smtp_port = 587
-[rate_limit]
-enabled = false
-[rate_limit.ip]
-limit = 1
-[pg_session]
-url = ""
-[env]
-scim_base = "https://localhost:8443"
-`;
-  const { config, warnings } = loadConfig({ file: fileWith(text), env: { NFLOW_MONITOR__ENABLED: 'true' } });
-  assert.equal(config.vmPool.preloadSize, 100);
-  assert.equal(config.databaseNflow.dsn, 'user=postgres dbname=nflow sslmode=disable');
-  assert.equal(warnings.length, 1);
-  for (const name of [
-    '[tracker]',
-    '[monitor]',
-    '[mail]',
-    '[env]',
-    'redis.host',
-    'vm_pool.max_operations',
-    'database_nflow.query',
+test('each key of the original that has no effect gives one warning with its place, and what does its work', () => {
+  const file = fileWith(
+    [
+      '[tracker]',
+      'enabled = false',
+      'workers = 4',
+      '[rate_limit]',
+      '[rate_limit.ip]',
+      'limit = 10',
+      '[vm_pool]',
+      'max_operations = 10000000',
+      '[redis]',
+      'host = ""',
+      '[database_nflow]',
+      'query = "SELECT name, query FROM queries"',
+      'QueryGetUser = "SELECT 1"',
+    ].join('\n'),
+  );
+  const { warnings } = loadConfig({
+    file,
+    env: { NFLOW_MAIL__SMTP: 'mail.example', NFLOW_REDIS__PASSWORD: 'hunter2' },
+  });
+  const places = warnings.map((warning) => warning.replace(file, 'FILE').replace(/ of the original .*/s, ''));
+  assert.deepEqual(places, [
+    'FILE:2: tracker.enabled',
+    'FILE:3: tracker.workers',
+    'FILE:6: rate_limit.ip.limit',
+    'FILE:8: vm_pool.max_operations',
+    'FILE:10: redis.host',
+    'FILE:12: database_nflow.query',
+    'FILE:13: database_nflow.QueryGetUser',
+    'environment: NFLOW_MAIL__SMTP',
+    'environment: NFLOW_REDIS__PASSWORD',
+  ]);
+  assert.match(warnings[3] ?? '', /no effect in this version; vm_pool\.max_execution_seconds bounds a run$/);
+  assert.match(warnings[4] ?? '', /no effect in this version$/);
+  assert.ok(!warnings.join().includes('hunter2'));
+});
+
+test('an empty inherited section is no mistake, a key in it that the original had not is, where the section is not all inherited', () => {
+  assert.deepEqual(findingsOf('[redis]\n[tracker]\n[tracker.deep.er]'), []);
+  assert.equal(
+    findingsOf('[vm_pool]\nenable_time_travel = true')[0]?.place,
+    '2 vm_pool.enable_time_travel unknown-key',
+  );
+  assert.equal(
+    findingsOf('[monitor]\nhealth_chek_path = "/x"')[0]?.message.split('; ').at(-1),
+    'did you mean monitor.health_check_path?',
+  );
+});
+
+test('the SQLite of the original is answered by the embedded server, with a warning', () => {
+  const text = '[database_nflow]\ndriver = "sqlite3"\ndsn = "../nflow/app/app.sqlite"';
+  const loaded = loadConfig({ file: fileWith(text), env: {} });
+  assert.equal(loaded.config.databaseNflow.dsn, null);
+  assert.equal(loaded.warnings.length, 1);
+  assert.match(
+    loaded.warnings[0] ?? '',
+    /:2: database_nflow\.driver "sqlite3" .* embedded server .* database_nflow\.dsn is not read/,
+  );
+  assert.equal(showConfig(loaded).find(({ key }) => key === 'database_nflow.dsn')?.value, '""');
+});
+
+const wrongDsns: [dsn: string, said: RegExp][] = [
+  [
+    'postgres://u:hunter2@h/d?sslmode=on',
+    /not valid at sslmode: got 'on', expected one of disable, allow, prefer, require/,
+  ],
+  [
+    'user=u password=hunter2 pool_max_conns=1',
+    /not valid at pool_max_conns: got 1, expected a whole number from 4 to 1000/,
+  ],
+  ['../nflow/app/app.sqlite', /not valid at position 1: got a word without =/],
+  ['postgres://u@h:hunter2/d', /not valid at port: got something else, expected a whole number from 1 to 65535/],
+];
+for (const [dsn, said] of wrongDsns) {
+  test(`a connection string that is not valid is told with its line: ${dsn}`, () => {
+    const [finding, ...others] = findingsOf(`[database_nflow]\n\ndsn = ${JSON.stringify(dsn)}`);
+    assert.equal(finding?.place, '3 database_nflow.dsn invalid-value');
+    assert.match(finding?.message ?? '', said);
+    assert.ok(!finding?.message.includes('hunter2'), finding?.message);
+    assert.deepEqual(others, []);
+  });
+}
+
+test('both forms of a connection string are taken as they are', () => {
+  for (const dsn of [
+    'postgres://user:pass@localhost/nflow?sslmode=disable&pool_max_conns=100',
+    'user=postgres dbname=nflow sslmode=disable pool_max_conns=20',
   ]) {
-    assert.ok(warnings[0]?.includes(name), `${name} in: ${warnings[0]}`);
+    assert.equal(configOf(`[database_nflow]\ndsn = ${JSON.stringify(dsn)}`).databaseNflow.dsn, dsn);
   }
+});
+
+const monitorPaths: [path: string, isAllowed: boolean][] = [
+  ['/healthz', true],
+  ['/internal/health_check.v1', true],
+  ['/health', true],
+  ['/readyz', true],
+  ['/', false],
+  ['healthz', false],
+  ['/a//b', false],
+  ['/a/', false],
+  ['/a/../b', false],
+  ['/:id', false],
+  ['/a?b', false],
+  ['/nflow/health', false],
+  ['/_nflow', false],
+  ['/ready', false],
+];
+for (const [path, isAllowed] of monitorPaths) {
+  test(`[monitor] health_check_path ${isAllowed ? 'takes' : 'refuses'} ${path}`, () => {
+    assert.equal(findingsOf(`[monitor]\nhealth_check_path = ${JSON.stringify(path)}`).length === 0, isAllowed);
+  });
+}
+
+test('health check and metrics cannot have one path', () => {
+  const [finding] = findingsOf('[monitor]\nmetrics_path = "/health"');
+  assert.equal(finding?.place, '2 monitor.metrics_path contradiction');
 });
 
 test('text that is not TOML is told with line and column, without the line itself', () => {
@@ -296,6 +361,63 @@ test('a missing file is a finding of its own', () => {
     () => loadConfig({ file: join(folder, 'absent.toml'), env: {} }),
     /absent\.toml: the file cannot be read \(ENOENT\)/,
   );
+});
+
+const filesWithSecrets: [text: string, mode: number, warns: RegExp | null][] = [
+  [
+    '[database_nflow]\ndsn = "postgres://u:hunter2@h/d"',
+    0o644,
+    /mode 0644\), and it holds database_nflow\.dsn; run `chmod 600 /,
+  ],
+  ['[database_nflow]\ndsn = "postgres://u:hunter2@h/d"', 0o640, null],
+  ['[database_nflow]\ndsn = "postgres://u:hunter2@h/d"', 0o600, null],
+  ['[database_nflow]\ndsn = "user=u dbname=d"', 0o644, null],
+  ['[redis]\npassword = "hunter2"', 0o604, /mode 0604\), and it holds redis\.password;/],
+  ['[redis]\npassword = ""', 0o644, null],
+  [
+    '[twilio]\nauth_token = "hunter2"\n[mongo]\nurl = "mongodb://u:hunter2@h"',
+    0o644,
+    /holds twilio\.auth_token, mongo\.url;/,
+  ],
+  ['[mongo]\nurl = "mongodb://h"', 0o644, null],
+  ['[server]\nport = 8080', 0o644, null],
+];
+for (const [text, mode, warns] of filesWithSecrets) {
+  const says = warns === null ? 'gives no warning' : 'gives a warning';
+  test(`a file of mode ${mode.toString(8)} with ${JSON.stringify(text)} ${says} of its readers`, {
+    skip: process.platform === 'win32' && 'Windows has no such modes',
+  }, () => {
+    const file = fileWith(text);
+    chmodSync(file, mode);
+    const { warnings } = loadConfig({ file, env: {} });
+    chmodSync(file, 0o600);
+    const told = warnings.filter((warning) => warning.includes('every user of this machine'));
+    assert.equal(told.length, warns === null ? 0 : 1);
+    if (warns !== null) assert.match(told[0] ?? '', warns);
+    assert.ok(!warnings.join().includes('hunter2'));
+  });
+}
+
+test('for programs the values are typed, with their origin and the variable that sets each', () => {
+  const file = fileWith(
+    '[server]\nport = 1001\n[vars]\nrate = 0.5\n[database_nflow]\ndsn = "postgres://u:hunter2@h/d"',
+  );
+  const shown = showConfigAsJson(loadConfig({ file, env: { NFLOW_EGRESS__ALLOW: '["10.0.0.1"]' } }));
+  const find = (key: string) => shown.find((one) => one.key === key);
+  assert.deepEqual(find('server.port'), {
+    key: 'server.port',
+    value: 1001,
+    origin: `${file}:2`,
+    environment: 'NFLOW_SERVER__PORT',
+  });
+  assert.deepEqual(find('egress.allow')?.value, ['10.0.0.1']);
+  assert.equal(find('egress.allow')?.origin, 'NFLOW_EGRESS__ALLOW');
+  assert.equal(find('http_client.timeout')?.value, '30s');
+  assert.equal(find('vm_pool.idle_timeout')?.value, 15);
+  assert.equal(find('vm_pool.enable_metrics')?.value, true);
+  assert.deepEqual([find('vars.rate')?.value, find('vars.rate')?.environment], [0.5, 'NFLOW_VARS__rate']);
+  assert.equal(find('database_nflow.dsn')?.value, '(hidden)');
+  assert.ok(!JSON.stringify(shown).includes('hunter2'));
 });
 
 test('a secret is shown neither when it is wrong nor when it is right', () => {
@@ -328,6 +450,11 @@ const egressEntries: [entry: string, isAllowed: boolean][] = [
   ['300.1.1.1', false],
   ['http://intranet.example', false],
   ['*', false],
+  ['10.0.0.1/8', false],
+  ['10.0.0.0/8:443', true],
+  ['[fd00::/8]:443', true],
+  ['stock_db', true],
+  ['2130706433', false],
   ['', false],
 ];
 for (const [entry, isAllowed] of egressEntries) {
@@ -335,6 +462,42 @@ for (const [entry, isAllowed] of egressEntries) {
     assert.equal(findingsOf(`[egress]\nallow = [${JSON.stringify(entry)}]`).length === 0, isAllowed);
   });
 }
+
+test('in a file of thousands of lines, with values over several of them, each mistake is told with its line', () => {
+  const section = (name: string): string[] => [
+    `[${name}]`,
+    ...Array.from({ length: 1000 }, (_, i) => `key_${i} = "${i}"`),
+    'list = [',
+    '  "[not a header]",',
+    ']',
+    'text = """',
+    '[neither]',
+    '"""',
+  ];
+  const lines = [
+    ...section('tracker'),
+    ...section('mail'),
+    ...section('security'),
+    '[server]',
+    '',
+    'port = 99999',
+    '[log]',
+    'levle = 1',
+  ];
+  assert.deepEqual(
+    findingsOf(lines.join('\n')).map(({ place }) => place),
+    [`${lines.length - 2} server.port invalid-value`, `${lines.length} log.levle unknown-key`],
+  );
+});
+
+test('the entry of a list that is wrong is told, with what is wrong with it', () => {
+  const [finding] = findingsOf('[egress]\nallow = ["10.0.0.0/8", "10.0.0.1/8"]');
+  assert.match(
+    finding?.message ?? '',
+    /^egress\.allow: got "10\.0\.0\.1\/8" as entry 2, which has bits after its prefix; write "10\.0\.0\.0\/8", expected a list/,
+  );
+  assert.match(findingsOf('[egress]\nallow = [7]')[0]?.message ?? '', /got a number as entry 1, expected/);
+});
 
 test('names that objects have by themselves are no keys', () => {
   for (const name of ['__proto__', 'constructor']) {

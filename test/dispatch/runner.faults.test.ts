@@ -30,7 +30,14 @@ after(async () => {
 
 function codeProgram(source: string): Program {
   const code = { source, file: null, async: true, uses: ['input' as const, 'ctx' as const] };
-  return { workflow: 'test', start: 'only', varsJson: '{}', nodes: [{ name: 'only', type: 'code', next: null, code }] };
+  return {
+    workflow: 'test',
+    start: 'only',
+    varsJson: '{}',
+    webGlobals: [],
+    isolation: 'shared',
+    nodes: [{ name: 'only', type: 'code', next: null, code }],
+  };
 }
 
 function execute(workflow: ActiveWorkflow): Promise<Answer & { tookMs: number }> {

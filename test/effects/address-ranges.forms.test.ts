@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { parseEgressAllow } from '../../src/config/egress-allow.ts';
+import { formatIpAddress, networkOf, parseAddressBlock, parseIpAddress } from '../../src/config/ip-address.ts';
 import { refusedRangeOf, refusedRanges } from '../../src/effects/address-ranges.ts';
-import { parseEgressAllow } from '../../src/effects/egress-allow.ts';
 import { createEgressGuard } from '../../src/effects/egress-guard.ts';
 import { HttpFailure } from '../../src/effects/http-failure.ts';
-import { formatIpAddress, networkOf, parseAddressBlock, parseIpAddress } from '../../src/effects/ip-address.ts';
 
 /** Host as somebody may write it in a URL → the range that refuses it, `public`, or `not a URL`. */
 const forms: [host: string, expected: string][] = [

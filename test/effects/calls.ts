@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Config } from '../../src/config/config.ts';
-import { parseEgressAllow } from '../../src/effects/egress-allow.ts';
+import { parseEgressAllow } from '../../src/config/egress-allow.ts';
 import { createEgressGuard } from '../../src/effects/egress-guard.ts';
 import { createHttpEffect, type HttpEffect } from '../../src/effects/http.ts';
 import { lookUpName, type ResolveName } from '../../src/effects/name-resolver.ts';
@@ -12,6 +12,7 @@ export const httpClientConfig: Config['httpClient'] = {
   idleConnTimeoutMs: 90_000,
   timeoutMs: 30_000,
   maxConnsPerHost: 0,
+  connectTimeoutMs: 10_000,
   responseSizeMax: 10 * 1024 * 1024,
 };
 
@@ -29,7 +30,13 @@ export function httpEffect(options: HttpEffectOptions = {}): HttpEffect & Dispos
 }
 
 export function contextOf(signal: AbortSignal = new AbortController().signal): EffectContext {
-  return { executionId: '01990000-0000-7000-8000-000000000001', workflow: 'orders', idempotencyKey: 'key-1', signal };
+  return {
+    executionId: '01990000-0000-7000-8000-000000000001',
+    workflow: 'orders',
+    idempotencyKey: 'key-1',
+    isFirstSending: true,
+    signal,
+  };
 }
 
 /** Arguments of the http effect; what is not given is what the kernel sends for a plain GET. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseEgressAllow } from '../../src/effects/egress-allow.ts';
+import { parseEgressAllow } from '../../src/config/egress-allow.ts';
 import { type CheckedTarget, createEgressGuard } from '../../src/effects/egress-guard.ts';
 import { HttpFailure } from '../../src/effects/http-failure.ts';
 

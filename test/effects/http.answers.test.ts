@@ -109,8 +109,18 @@ test('answers that are compressed although nobody asked are decompressed', async
 });
 
 test('bytes in an encoding that is not known stay as they are, with their header', async () => {
-  const kept = await answer({ 'content-type': 'application/octet-stream', 'content-encoding': 'constructor' }, 'abc');
-  assert.deepEqual([kept.bodyText, kept.headers['content-encoding']], ['YWJj', 'constructor']);
+  for (const contentType of ['application/octet-stream', 'text/plain', 'application/json']) {
+    for (const encoding of ['constructor', 'gzip, br', 'compress']) {
+      const kept = await answer({ 'content-type': contentType, 'content-encoding': encoding }, 'abc');
+      assert.deepEqual(
+        [kept.bodyKind, kept.bodyText, kept.headers['content-encoding']],
+        ['base64', 'YWJj', encoding],
+        `${contentType} in ${encoding}`,
+      );
+    }
+  }
+  const plain = await answer({ 'content-type': 'text/plain', 'content-encoding': 'identity' }, 'abc');
+  assert.deepEqual([plain.bodyKind, plain.bodyText], ['text', 'abc']);
 });
 
 test('an answer that lies about its compression is a protocol failure', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { test } from 'node:test';
-import { gzipSync } from 'node:zlib';
+import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { answerOf, contextOf, failureOf, httpEffect, send } from './calls.ts';
 import { startHttpServer, startTcpServer, until } from './servers.ts';
 
@@ -63,17 +63,25 @@ test('a body that never ends is cut off at the limit, and its connection closed'
   await until(() => server.open() === 0, 'the connection is closed');
 });
 
-test('a decompression bomb stops at the limit', async () => {
-  const bomb = gzipSync(Buffer.alloc(8 * 1024 * 1024));
-  assert.ok(bomb.length < sizeMax);
-  await using server = await startHttpServer((_request, response) =>
-    response.writeHead(200, { 'content-encoding': 'gzip' }).end(bomb),
-  );
-  using effect = httpEffect({ responseSizeMax: sizeMax });
-  const failure = failureOf(await send(effect, { url: server.origin }));
-  assert.equal(failure.reason, 'too_large');
-  assert.match(failure.message, /decompressed/);
-});
+const bombs: Record<string, (plain: Buffer) => Buffer> = {
+  gzip: gzipSync,
+  deflate: deflateSync,
+  br: brotliCompressSync,
+  zstd: zstdCompressSync,
+};
+for (const [encoding, compress] of Object.entries(bombs)) {
+  test(`a decompression bomb in ${encoding} stops at the limit`, async () => {
+    const bomb = compress(Buffer.alloc(8 * 1024 * 1024));
+    assert.ok(bomb.length < sizeMax);
+    await using server = await startHttpServer((_request, response) =>
+      response.writeHead(200, { 'content-encoding': encoding }).end(bomb),
+    );
+    using effect = httpEffect({ responseSizeMax: sizeMax });
+    const failure = failureOf(await send(effect, { url: server.origin }));
+    assert.equal(failure.reason, 'too_large');
+    assert.match(failure.message, /decompressed/);
+  });
+}
 
 test('a body that grows beyond measure as JSON text is refused', async () => {
   const size = 512 * 1024;
@@ -130,6 +138,28 @@ for (const [what, talk, phase] of slow) {
     await until(() => server.open() === 0, 'the connection is closed');
   });
 }
+
+test('a service that takes a connection and never gets to TLS meets the time for connecting, and nothing was sent', async () => {
+  await using server = await startTcpServer((socket) => socket.resume());
+  using effect = httpEffect({ connectTimeoutMs: 100 });
+  const url = `https://127.0.0.1:${server.port}/pay`;
+  const failure = failureOf(await send(effect, { method: 'POST', url }));
+  assert.deepEqual([failure.reason, failure.retryable], ['connect', true]);
+  assert.match(
+    failure.message,
+    /no connection to 127\.0\.0\.1 port \d+ within 100 ms \(\[http_client\] connect_timeout\)/,
+  );
+  assert.doesNotMatch(failure.message, /took effect/);
+  await until(() => server.open() === 0, 'the connection is closed');
+});
+
+test('the time for connecting is over once there is a connection: a slow answer does not meet it', async () => {
+  await using server = await startHttpServer((_request, response) => {
+    setTimeout(() => response.end('late'), 1_500);
+  });
+  using effect = httpEffect({ connectTimeoutMs: 1_000 });
+  assert.equal(answerOf(await send(effect, { url: server.origin })).bodyText, 'late');
+});
 
 test('the timeout of the configuration holds for a call without one, and covers all redirects together', async () => {
   await using server = await startHttpServer((request, response) => {

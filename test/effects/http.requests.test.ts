@@ -92,7 +92,7 @@ test('defaults give way to what the author sets', async () => {
 
 test('every call says that a workflow makes it, and the author cannot hide that', async () => {
   const request = await seen({ headers: { 'Nflow-Effect': '' } });
-  assert.equal(request.headers['nflow-effect'], '1');
+  assert.equal(request.headers['nflow-effect'], 'first');
 });
 
 test('headers that frame the message or speak to the next hop are refused', async () => {
@@ -206,4 +206,17 @@ test('the description is method, origin and path, never query, user or fragment,
   assert.equal(described, 'POST http://127.0.0.1:8080/api/stock');
   assert.equal(effect.describe(httpArguments({ url: 'http://ana:pw@a/' })), 'http (invalid)');
   assert.ok(effect.describe(httpArguments({ url: `http://a/${'x'.repeat(5_000)}` })).length <= 200);
+});
+
+test('a call says whether it was sent before under its key, and nothing that the author sets changes that', async () => {
+  const post = { method: 'POST', url: `${server.origin}/pay` };
+  const sendingOf = async (call: Record<string, unknown>, isFirstSending: boolean): Promise<unknown> => {
+    answerOf(await send(effect, { ...post, ...call }, { ...contextOf(), isFirstSending }));
+    return server.requests.at(-1)?.headers['nflow-effect'];
+  };
+  assert.equal(await sendingOf({}, true), 'first');
+  assert.equal(await sendingOf({}, false), 'any');
+  assert.equal(await sendingOf({ headers: { 'Nflow-Effect': 'first' } }, false), 'any');
+  // Others may send the same key: nothing is known about it here.
+  assert.equal(await sendingOf({ headers: { 'idempotency-KEY': 'order-7' } }, true), 'any');
 });

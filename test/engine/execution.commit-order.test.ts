@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RunnerDispatcher } from '../../src/dispatch/dispatcher.ts';
-import type { EffectCall, EffectKind, EffectResult, Effects } from '../../src/effects/port.ts';
+import type { EffectCall, EffectContext, EffectKind, EffectResult, Effects } from '../../src/effects/port.ts';
 import { Execution, type ExecutionHost } from '../../src/engine/execution.ts';
 import { Journal } from '../../src/engine/journal.ts';
 import type { Answer } from '../../src/engine/port.ts';
@@ -28,6 +28,8 @@ class Timeline implements Ledger, Effects {
   ends: (EndedExecution | ExecutionEnd)[] = [];
   records: JournalRecord[] = [];
   answers = new Map<string, (result: EffectResult) => void>();
+  /** By the name of the effect. */
+  readonly firstSendings = new Map<string, boolean>();
 
   async #commit(name: string): Promise<void> {
     this.events.push(`${name} asked`);
@@ -67,9 +69,10 @@ class Timeline implements Ledger, Effects {
       kind,
       isSafe: (argumentsJson) => !argumentsJson.includes('"POST"'),
       describe: () => kind,
-      perform: (call: EffectCall) => {
+      perform: (call: EffectCall, context: EffectContext) => {
         const name = call.kind === 'sleep' ? 'sleep' : (/"url":"([^"]*)"/.exec(call.argumentsJson)?.[1] ?? '');
         this.events.push(`leaves ${name}`);
+        this.firstSendings.set(name, context.isFirstSending);
         if (name.startsWith('never')) return new Promise(() => {});
         if (name.startsWith('later')) return new Promise((resolve) => this.answers.set(name, resolve));
         return Promise.resolve(ok);
@@ -267,6 +270,27 @@ test('a resume that calls something else than what is recorded ends as nondeterm
   assert.match(String(fewer.error), /nondeterministic/);
   const same = await resume('await ctx.http.post("y"); return 2;');
   assert.equal(same.status, 'succeeded');
+});
+
+test('a call is said to be its first sending until the execution was resumed: from then on it may be a repeat', async () => {
+  const source = 'await ctx.http.post("y"); await ctx.http.post("never"); return 1;';
+  const first = begin(source);
+  await until(() => first.timeline.events.includes('leaves never'));
+  assert.deepEqual(
+    [...first.timeline.firstSendings],
+    [
+      ['y', true],
+      ['never', true],
+    ],
+  );
+  const timeline = new Timeline();
+  const host = createHost(dispatcher, timeline, timeline, { nowMs: 1_700_000_000_000 });
+  const journal = new Journal();
+  journal.restore(first.timeline.records);
+  const workflow = activate(programOf([codeNode('a', source, 'b'), codeNode('b', 'return prev;')]));
+  Execution.resume(host, startOf(workflow, 'id'), journal).begin();
+  await until(() => timeline.events.includes('leaves never'));
+  assert.deepEqual([...timeline.firstSendings], [['never', false]]);
 });
 
 test('while the incarnation cannot beat no effect leaves; when it can again, it does', async () => {

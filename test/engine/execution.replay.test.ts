@@ -63,7 +63,7 @@ function losesAtRandom(seed: number): (answered: number) => boolean {
 async function runWithLosses(program: Program, loses: (answered: number) => boolean): Promise<Pass> {
   const effects = new OrderedEffects();
   const lossy = new LossyDispatcher(dispatcher, () => loses(effects.answered));
-  const host = createHost(lossy, effects, new MemoryLedger(), { nowMs: 1_700_000_000_001 });
+  const host = createHost(lossy, effects, new MemoryLedger(), { nowMs: 1_700_000_000_001 }, effects);
   let answer: Answer | null = null;
   const execution = new Execution(host, startOf(activate(program), 'execution'), (given) => {
     answer = given;
@@ -101,7 +101,7 @@ async function runWithGatewayDeaths(
           alive ? (value as (...g: unknown[]) => unknown).apply(target, given) : new Promise(() => {});
       },
     });
-    const host = createHost(lossy, effects, guarded, clock);
+    const host = createHost(lossy, effects, guarded, clock, effects);
     const recorded = new Set(
       (ledger.records.get('execution') ?? []).filter((record) => record.seq > 0).map((record) => record.json),
     );

@@ -2,7 +2,7 @@
 
 import { firstEnded, statusOf } from '../../src/store/codes.ts';
 import { connect } from '../../src/store/connect.ts';
-import { parseDsn } from '../../src/store/dsn.ts';
+import { parseDsn } from '../../src/config/dsn.ts';
 import type { ExecutionStatus } from '../../src/store/port.ts';
 
 export interface ExecutionRow {

@@ -12,6 +12,9 @@ test('what was counted is exposed under the fixed names', async () => {
   metrics.onExecution('order-total', 'durable', 'succeeded', 30);
   metrics.onExecution('order-total', 'durable', 'failed', 700);
   metrics.onEffect('http', 12, true);
+  metrics.onSegment('fast', 0.2);
+  metrics.onSegment('slow', 60);
+  metrics.onAcquire(0.05);
   metrics.onCommit(40, 2);
   metrics.onHistoryDropped(7);
   metrics.onHttpAnswer(200);
@@ -19,7 +22,7 @@ test('what was counted is exposed under the fixed names', async () => {
   metrics.onRejected('queue_full');
   metrics.watch({
     vmPool: () => ({
-      runners: 2,
+      runners: { fast: 1, slow: 2, spare: 1, quarantine: 0 },
       vmSize: 8,
       vmInUse: 2,
       waiting: 1,
@@ -27,9 +30,12 @@ test('what was counted is exposed under the fixed names', async () => {
       restartsTotal: 5,
       killedTotal: 6,
       vmCreatedTotal: 9,
+      handoffsTotal: 7,
+      evictedTotal: 8,
     }),
-    databasePool: () => ({ poolSize: 4, poolInUse: 3, poolWaiting: 2 }),
+    databasePool: () => ({ poolSize: 4, poolInUse: 3, poolWaiting: 2, defaultPartitionRows: 5, historyBytes: 6 }),
   });
+  metrics.watch({ circuits: () => ({ open: 1, openedTotal: 3 }) });
   const lines = await linesOf(metrics);
   for (const line of [
     'nflow_executions_total{workflow="order-total",status="succeeded"} 2',
@@ -54,9 +60,19 @@ test('what was counted is exposed under the fixed names', async () => {
     'nflow_vm_created_total 9',
     'nflow_runner_restarts_total 5',
     'nflow_runner_killed_total 6',
+    'nflow_runner_handoffs_total 7',
+    'nflow_runner_slow 2',
+    'nflow_vm_evicted_runs_total 8',
+    'nflow_vm_acquire_seconds_bucket{le="0.0001"} 1',
+    'nflow_segment_duration_seconds_bucket{lane="fast",le="0.00025"} 1',
+    'nflow_segment_duration_seconds_count{lane="slow"} 1',
+    'nflow_circuits_open 1',
+    'nflow_circuits_opened_total 3',
     'nflow_db_pool_size 4',
     'nflow_db_pool_in_use 3',
     'nflow_db_pool_waiting 2',
+    'nflow_default_partition_rows 5',
+    'nflow_history_bytes 6',
   ]) {
     assert.ok(
       lines.includes(line),
@@ -69,7 +85,7 @@ test('counters of the runners do not grow by being scraped', async () => {
   const metrics = createMetrics({ processMetrics: false });
   metrics.watch({
     vmPool: () => ({
-      runners: 1,
+      runners: { fast: 1, slow: 0, spare: 0, quarantine: 0 },
       vmSize: 0,
       vmInUse: 0,
       waiting: 0,
@@ -77,6 +93,8 @@ test('counters of the runners do not grow by being scraped', async () => {
       restartsTotal: 0,
       killedTotal: 0,
       vmCreatedTotal: 0,
+      handoffsTotal: 0,
+      evictedTotal: 0,
     }),
   });
   await linesOf(metrics);

@@ -42,9 +42,12 @@ test('garbage behind a request that is still open does not get between it and it
   client.send(get);
   await waitFor(() => under.engine.pending.length === 1, 'the request');
   client.send('\0\0garbage\r\n\r\n');
+  client.send('garbage\r\n\r\n');
+  await waitFor(() => client.socket.writableLength === 0, 'the garbage to be sent');
+  under.engine.pending.splice(0)[0]?.(okAnswer());
+  assert.equal((await client.answer()).status, 200, 'first the answer to the request');
+  assert.equal((await client.answer()).status, 400);
   await client.ended();
-  assert.equal(client.unread, 0, 'no answer that could be taken for that of the request');
-  await waitFor(() => under.engine.left === 1, 'the engine to be told');
 });
 
 test('many requests in one packet are all answered, in order', async () => {
@@ -107,4 +110,54 @@ test('a client that refuses to stop sending is cut', async () => {
   }
   assert.equal(under.engine.requests.length, 0);
   assert.equal((await fetch(`${under.origin}/api/echo`)).status, 200);
+});
+
+test('a connection too many is told so and closed, and one that ends makes room', async () => {
+  await using under = await startServer({ triggers, options: { connectionsMax: 3 } });
+  const kept: RawClient[] = [];
+  for (let i = 0; i < 3; i++) kept.push(await RawClient.connect(under.port));
+  await waitFor(() => under.server.openConnections === 3, 'the connections');
+  using refused = await RawClient.connect(under.port);
+  refused.send(get);
+  const answer = await refused.answer();
+  assert.equal(answer.status, 503);
+  assert.equal(answer.headers.get('retry-after'), '1');
+  assert.equal(JSON.parse(answer.body).code, 'queue_full');
+  await refused.ended();
+  kept.pop()?.socket.destroy();
+  await waitFor(() => under.server.openConnections === 2, 'the room');
+  using next = await RawClient.connect(under.port);
+  for (const client of [...kept, next]) {
+    client.send(get);
+    assert.equal((await client.answer()).status, 200);
+    client.socket.destroy();
+  }
+});
+
+test('behind a refusal that closes the connection nothing is taken for a request', async () => {
+  await using under = await startServer({ triggers });
+  for (const first of [
+    'GET /api/echo HTTP/1.1\r\n\r\n',
+    'GET /api/echo HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n',
+    'POST /api/echo HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+    `GET /${'a'.repeat(9000)} HTTP/1.1\r\nHost: x\r\n\r\n`,
+    'GET ftp://x/api/echo HTTP/1.1\r\nHost: x\r\n\r\n',
+    'POST /api/echo HTTP/1.1\r\nHost: x\r\nExpect: other\r\nContent-Length: 0\r\n\r\n',
+    'CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n',
+  ]) {
+    using client = await RawClient.connect(under.port);
+    client.send(first + get.repeat(3));
+    assert.ok((await client.answer()).status >= 400);
+    await client.ended();
+    assert.equal(client.unread, 0, first);
+    assert.equal(under.engine.requests.length, 0, first);
+  }
+});
+
+test('a client whose request is refused and that never closes its side is let go of', async () => {
+  await using under = await startServer({ triggers, limits: { requestTimeoutMs: 1000 } });
+  using silent = await RawClient.connect(under.port);
+  silent.send('GET / HTTP/1.1\r\n\r\n');
+  assert.equal((await silent.answer()).status, 400);
+  await waitFor(() => under.server.openConnections === 0, 'the connection to be closed from this side alone');
 });

@@ -29,6 +29,8 @@ function stored(over: Partial<StoredExecution> = {}): StoredExecution {
     effects: null,
     logs: null,
     journal: [],
+    payloadBytes: 0,
+    storedBytes: 0,
     ...over,
   };
 }

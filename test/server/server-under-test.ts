@@ -12,6 +12,7 @@ import { createServer, type HttpServer, type ServerOptions } from '../../src/ser
 import type { HttpTrigger } from '../../src/workflow/compiled.ts';
 import { buildRoutes } from '../../src/workflow/routes.ts';
 
+export const adminToken = 'a-token-of-the-tests-0123456789abcdef';
 export const executionId = '0199c0de-0000-7000-8000-0000000000aa';
 
 export function httpTrigger(over: Partial<HttpTrigger> = {}): HttpTrigger {
@@ -23,12 +24,20 @@ export function httpTrigger(over: Partial<HttpTrigger> = {}): HttpTrigger {
     cookies: [],
     rawBody: false,
     sandboxHtml: true,
+    cors: 'configured',
     ...over,
   };
 }
 
 export function activeWorkflow(trigger: HttpTrigger, effectFree = false): ActiveWorkflow {
-  const program = { workflow: 'echo', start: 'reply', nodes: [], varsJson: '{}' };
+  const program = {
+    workflow: 'echo',
+    start: 'reply',
+    nodes: [],
+    varsJson: '{}',
+    webGlobals: [],
+    isolation: 'shared' as const,
+  };
   return {
     versionId: 1,
     version: 3,
@@ -38,6 +47,8 @@ export function activeWorkflow(trigger: HttpTrigger, effectFree = false): Active
       triggers: [trigger],
       durability: 'ephemeral',
       timeoutMs: 30_000,
+      historyClass: null,
+      trustGroup: null,
       effectFree,
       program,
       definitionText: '{}',
@@ -92,6 +103,8 @@ export interface ServerUnderTest extends AsyncDisposable {
 export interface StartOptions {
   triggers?: { trigger: HttpTrigger; effectFree?: boolean }[];
   limits?: Partial<Config['server']>;
+  admin?: Partial<Config['admin']>;
+  cors?: Partial<Config['cors']>;
   options?: Partial<ServerOptions>;
   /** 0 (the default) takes a free one; null does not listen at all. */
   port?: number | null;
@@ -100,6 +113,8 @@ export interface StartOptions {
 export async function startServer(start: StartOptions = {}): Promise<ServerUnderTest> {
   const { config } = loadConfig({ env: {} });
   Object.assign(config.server, start.limits);
+  Object.assign(config.admin, start.admin);
+  Object.assign(config.cors, start.cors);
   const engine = new TestEngine();
   const metrics = createMetrics({ processMetrics: false });
   const entries = (start.triggers ?? [{ trigger: httpTrigger() }]).map(({ trigger, effectFree = false }) => ({
@@ -119,6 +134,7 @@ export async function startServer(start: StartOptions = {}): Promise<ServerUnder
     health: { ready: () => ({ ready: true, reasons: [] }) },
     log: createSilentLog(),
     version: '0.0.0-test',
+    adminToken,
     ...start.options,
   });
   const wantedPort = start.port === undefined ? 0 : start.port;

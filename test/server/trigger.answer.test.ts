@@ -85,6 +85,33 @@ test('HTML is sandboxed unless the trigger opts out', async () => {
     (await get({ ...html, headers: { 'content-type': 'text/plain' } })).headers.get('content-security-policy'),
     null,
   );
+  for (const type of [
+    'text/html ; charset=utf-8',
+    'application/xhtml+xml',
+    'text/xml',
+    'multipart/x-mixed-replace',
+    'text/htm',
+    '',
+  ]) {
+    assert.equal(
+      (await get({ ...html, headers: { 'content-type': type } })).headers.get('content-security-policy'),
+      policy,
+      type,
+    );
+  }
+  for (const type of [
+    'application/json',
+    'application/problem+json',
+    'image/png',
+    'text/csv; charset=utf-8',
+    'text/javascript',
+  ]) {
+    assert.equal(
+      (await get({ ...html, headers: { 'content-type': type } })).headers.get('content-security-policy'),
+      null,
+      type,
+    );
+  }
   const own = await get({
     ...html,
     headers: { 'content-type': 'text/html', 'content-security-policy': "default-src 'self'" },

@@ -142,6 +142,18 @@ const refusals: Refusal[] = [
     code: 'not_available',
   },
   {
+    name: 'a call of a workflow that may have been sent before under its key',
+    request: post(`${json}Idempotency-Key: k\r\nnflow-effect: any\r\n`, '1'),
+    status: 501,
+    code: 'not_available',
+  },
+  {
+    name: 'a call of a workflow that was never sent before under its key',
+    request: post(`${json}Idempotency-Key: k\r\nnflow-effect: first\r\n`, '1'),
+    status: 200,
+    code: '',
+  },
+  {
     name: 'a body that says it is too large',
     request: post(json, 'x'.repeat(2001)),
     status: 413,

@@ -5,9 +5,9 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
+import { parseDsn, type SslMode, sslModes } from '../../src/config/dsn.ts';
 import { NflowError } from '../../src/errors.ts';
 import { connect } from '../../src/store/connect.ts';
-import { parseDsn, type SslMode, sslModes } from '../../src/store/dsn.ts';
 import { startTestPostgres, type TestPostgres } from '../support/postgres.ts';
 
 const opensslIsMissing =

@@ -4,9 +4,9 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, st
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
+import { parseDsn } from '../../src/config/dsn.ts';
 import { NflowError } from '../../src/errors.ts';
 import { connect } from '../../src/store/connect.ts';
-import { parseDsn } from '../../src/store/dsn.ts';
 import { isProcessAlive } from '../../src/store/embedded/process-identity.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/store/embedded/server.ts';
 import { embeddedSettings } from '../../src/store/embedded/settings.ts';

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
+import { parseDsn } from '../../src/config/dsn.ts';
 import { NflowError } from '../../src/errors.ts';
 import { connect } from '../../src/store/connect.ts';
-import { parseDsn } from '../../src/store/dsn.ts';
 import type { BeatTiming } from '../../src/store/incarnation.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import type { ResumableExecution, Store } from '../../src/store/port.ts';
@@ -132,12 +132,15 @@ test('a taker waits for the transaction that its victim has under way, and then 
     execution.id,
   ]);
   const taking = takeAll(young, [old.incarnation.id]);
+  // A transaction sees the activity of others as it was at its first look.
+  const watcher = await sqlClient();
   await until('the taker to wait for the lock', async () => {
-    const { rows } = await victim.query<{ waiting: boolean }>(
+    const { rows } = await watcher.query<{ waiting: boolean }>(
       "SELECT count(*) > 0 AS waiting FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
     );
     return rows[0]?.waiting === true;
   });
+  await watcher.end();
   await victim.query('COMMIT');
   const [taken] = await taking;
   assert.deepEqual(
@@ -159,8 +162,9 @@ test('an incarnation that waits for its check behind a taker fails it when the t
     old.ledger.start(execution, [], never),
     (error) => error instanceof NflowError && error.code === 'store_unavailable',
   );
+  const watcher = await sqlClient();
   await until('the batch to wait for the lock', async () => {
-    const { rows } = await taker.query<{ waiting: boolean }>(
+    const { rows } = await watcher.query<{ waiting: boolean }>(
       "SELECT count(*) > 0 AS waiting FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
     );
     return rows[0]?.waiting === true;
@@ -169,7 +173,7 @@ test('an incarnation that waits for its check behind a taker fails it when the t
   await taker.query('COMMIT');
   await refused;
   assert.equal(await old.history.get(execution.id), null);
-  await taker.end();
+  await Promise.all([taker.end(), watcher.end()]);
 });
 
 test('with a database of our own every earlier incarnation is taken at once', async () => {

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import diagnosticsChannel from 'node:diagnostics_channel';
 import { after, before, test } from 'node:test';
 import type pg from 'pg';
+import { parseDsn } from '../../src/config/dsn.ts';
 import { NflowError } from '../../src/errors.ts';
 import { connect } from '../../src/store/connect.ts';
-import { parseDsn } from '../../src/store/dsn.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import type { Store } from '../../src/store/port.ts';
 import { makeEnd, makeEnded, makeRecord, makeStarted, makeUuid } from '../support/executions.ts';
@@ -76,6 +76,8 @@ test('an ended execution is read back as it was written', async () => {
       effects: '[]',
       logs: '[["info","a"]]',
       journal: [],
+      payloadBytes: 100,
+      storedBytes: 100,
     },
   );
 });
@@ -107,20 +109,21 @@ test('what is given in one turn leaves in one batch, and never more than 500 row
 });
 
 test('a batch is cut at 8 MiB', async () => {
-  const output = Buffer.alloc(200 * 1024, 'x');
+  // The one payload that is never compressed.
+  const error = 'x'.repeat(200 * 1024);
   const batches = await batchesOf(() =>
-    Promise.all(Array.from({ length: 60 }, () => store.ledger.end(makeEnded(versionId, { output }), never))),
+    Promise.all(Array.from({ length: 60 }, () => store.ledger.end(makeEnded(versionId, { error }), never))),
   );
   assert.deepEqual(batches, [40, 20]);
 });
 
 test('a row over 256 KiB leaves alone', async () => {
-  const output = Buffer.alloc(300 * 1024, 'x');
+  const error = 'x'.repeat(300 * 1024);
   const batches = await batchesOf(() =>
     Promise.all([
       ...Array.from({ length: 10 }, () => store.ledger.end(makeEnded(versionId), never)),
-      store.ledger.end(makeEnded(versionId, { output }), never),
-      store.ledger.end(makeEnded(versionId, { output }), never),
+      store.ledger.end(makeEnded(versionId, { error }), never),
+      store.ledger.end(makeEnded(versionId, { error }), never),
     ]),
   );
   assert.deepEqual(batches, [10, 1, 1]);

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type pg from 'pg';
+import { parseDsn } from '../../src/config/dsn.ts';
 import { connect } from '../../src/store/connect.ts';
-import { parseDsn } from '../../src/store/dsn.ts';
 import { makePartitions } from '../../src/store/partitions.ts';
 import { makeUuid } from '../support/executions.ts';
 import { silentLog, startTestPostgres, type TestPostgres } from '../support/postgres.ts';
@@ -93,7 +93,7 @@ test('a partition has the indexes of its parent and no others', async () => {
      WHERE c.relname IN ('executions_2031_06_15', 'journal_2031_06_15') GROUP BY c.relname ORDER BY 1`,
   );
   assert.deepEqual(rows, [
-    { partition: 'executions_2031_06_15', indexes: 2, inherited: 2 },
+    { partition: 'executions_2031_06_15', indexes: 4, inherited: 4 },
     { partition: 'journal_2031_06_15', indexes: 1, inherited: 1 },
   ]);
 });

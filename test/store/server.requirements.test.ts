@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { parseDsn } from '../../src/config/dsn.ts';
 import { NflowError } from '../../src/errors.ts';
 import { connect } from '../../src/store/connect.ts';
-import { parseDsn } from '../../src/store/dsn.ts';
 import { readBinaryFolder } from '../../src/store/embedded/binaries.ts';
 import { openStore, type StoreOptions } from '../../src/store/open-store.ts';
 import { makeEnd, makeEnded, makeRecord, makeStarted } from '../support/executions.ts';

@@ -1,6 +1,7 @@
 /** Runs executions on real runners with effects and a clock that a test controls. */
 import { setImmediate } from 'node:timers/promises';
-import { createDispatcher, type RunnerDispatcher } from '../../src/dispatch/dispatcher.ts';
+import type { Config } from '../../src/config/config.ts';
+import { createDispatcher, type DispatcherOptions, type RunnerDispatcher } from '../../src/dispatch/dispatcher.ts';
 import type { Dispatcher, DispatchStats, RunHandle, RunListener, RunStart } from '../../src/dispatch/port.ts';
 import type { EffectCall, EffectContext, EffectKind, EffectResult, Effects } from '../../src/effects/port.ts';
 import type { ExecutionHost, ExecutionStart } from '../../src/engine/execution.ts';
@@ -12,8 +13,10 @@ import type { EndedExecution, ExecutionEnd, JournalRecord, Ledger, StartedExecut
 export const testLimits = createGuestLimits(64);
 
 export async function startTestDispatcher(
-  options: { maxExecutionMs?: number; runners?: number } = {},
+  options: Partial<Config['vmPool']> &
+    Partial<Pick<DispatcherOptions, 'slowRunners' | 'learned'>> & { runners?: number } = {},
 ): Promise<RunnerDispatcher> {
+  const { runners = 1, slowRunners = 0, learned, ...vmPool } = options;
   return createDispatcher({
     vmPool: {
       maxSize: 50,
@@ -23,10 +26,13 @@ export async function startTestDispatcher(
       enableMetrics: true,
       acquireTimeoutMs: 60_000,
       maxMemoryMiB: 128,
-      maxExecutionMs: options.maxExecutionMs ?? 30_000,
+      maxExecutionMs: 30_000,
       recycleAfterRuns: 100_000,
+      ...vmPool,
     },
-    fastRunners: options.runners ?? 1,
+    fastRunners: runners,
+    slowRunners,
+    learned,
     limits: testLimits,
     log: { warn: () => {} },
   });
@@ -47,6 +53,8 @@ export function activate(
       triggers: [{ type: 'manual' }],
       durability: options.durability ?? 'durable',
       timeoutMs: options.timeoutMs ?? 30_000,
+      historyClass: null,
+      trustGroup: null,
       effectFree: false,
       program,
       definitionText: '{}',
@@ -150,12 +158,13 @@ interface OpenCall {
 
 /**
  * Effects that are answered one at a time, in an order that depends on their arguments only, and only when nothing else moves: so two
- * passes over one program see the same order of results.
+ * passes over one program see the same order of results. Alarms ring in between, chosen in the same way.
  */
 export class OrderedEffects implements Effects {
   readonly performed: string[] = [];
   readonly keys = new Map<string, string[]>();
   readonly #open: OpenCall[] = [];
+  readonly #alarms = new Set<{ atMs: number; ring: () => void }>();
   answered = 0;
 
   get(kind: string): EffectKind | undefined {
@@ -173,8 +182,30 @@ export class OrderedEffects implements Effects {
     };
   }
 
-  /** Answers one open effect; false when there is none. */
+  setAlarm(atMs: number, ring: () => void): () => void {
+    const alarm = { atMs, ring };
+    this.#alarms.add(alarm);
+    return () => this.#alarms.delete(alarm);
+  }
+
+  /** Rings the alarm that is due first; false when there is none. */
+  #ringOne(): boolean {
+    const [next] = [...this.#alarms].sort((left, right) => left.atMs - right.atMs);
+    if (next === undefined) return false;
+    this.#alarms.delete(next);
+    this.answered++;
+    next.ring();
+    return true;
+  }
+
+  /** Answers one open effect, or rings one alarm; false when there is neither. */
   answerOne(): boolean {
+    const ringsFirst = rank(`turn ${this.answered}`) % 2 === 0;
+    if (ringsFirst && this.#ringOne()) return true;
+    return this.#answerCall() || this.#ringOne();
+  }
+
+  #answerCall(): boolean {
     this.#open.sort((left, right) => rank(left.call.argumentsJson) - rank(right.call.argumentsJson));
     const next = this.#open.shift();
     if (next === undefined) return false;
@@ -241,12 +272,21 @@ export class MemoryLedger implements Ledger {
   }
 }
 
+/** For tests whose programs set no timers that matter: they ring at once. */
+const promptAlarms: Pick<ExecutionHost, 'setAlarm'> = {
+  setAlarm(_atMs, ring) {
+    const timer = setTimeout(ring, 1);
+    return () => clearTimeout(timer);
+  },
+};
+
 /** A host whose clock advances by one millisecond each time it is asked: replays must not ask it. */
 export function createHost(
   dispatcher: Dispatcher,
   effects: Effects,
   ledger: Ledger | null,
   clock: { nowMs: number },
+  alarms: Pick<ExecutionHost, 'setAlarm'> = promptAlarms,
 ): ExecutionHost {
   return {
     dispatcher,
@@ -260,6 +300,8 @@ export function createHost(
     recordedPending: 0,
     recordedDropped: 0,
     wallMs: () => clock.nowMs++,
+    setAlarm: (atMs, ring) => alarms.setAlarm(atMs, ring),
+    listener: null,
     onOver: () => {},
   };
 }

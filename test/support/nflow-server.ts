@@ -20,6 +20,9 @@ import { until } from './condition.ts';
 import { doneFile, folderVariable, type KillOrder, orderFile } from './kill-at.ts';
 import { placePreparedCluster } from './postgres.ts';
 
+/** Takes what is to be done when the test is over. */
+export type Cleanup = Pick<TestContext, 'after'>;
+
 export interface NflowServerOptions {
   /** Name of the workflow → definition. */
   workflows: Record<string, object>;
@@ -27,6 +30,8 @@ export interface NflowServerOptions {
   egressAllow: string[];
   /** Another PostgreSQL than the embedded one. */
   dsn?: string;
+  /** Configuration keys by the names that they have in the environment. */
+  env?: Record<string, string>;
   /** Where its data is; the folder of an earlier server of the test continues that one's. */
   folder?: string;
 }
@@ -63,7 +68,7 @@ const startTimeoutMs = 60_000;
 const stopTimeoutMs = 60_000;
 
 /** Starts it and waits until it takes traffic. What is left of it when the test is over is ended, and its folder removed. */
-export async function startNflowServer(test: TestContext, options: NflowServerOptions): Promise<NflowServer> {
+export async function startNflowServer(test: Cleanup, options: NflowServerOptions): Promise<NflowServer> {
   const folder = options.folder ?? temporaryFolder(test);
   const dataDir = join(folder, 'data');
   writeFiles(folder, options);
@@ -88,6 +93,7 @@ export async function startNflowServer(test: TestContext, options: NflowServerOp
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {
         ...process.env,
+        ...options.env,
         NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --import=${preload}`,
         // A gateway that is killed ten times compiles its code once.
         NODE_COMPILE_CACHE: join(tmpdir(), `nflow-test-compiled-${process.getuid?.() ?? 0}`),
@@ -144,7 +150,7 @@ export async function startNflowServer(test: TestContext, options: NflowServerOp
   };
 }
 
-function temporaryFolder(test: TestContext): string {
+function temporaryFolder(test: Cleanup): string {
   const folder = mkdtempSync(join(tmpdir(), 'nflow-server-'));
   test.after(() => rmSync(folder, { recursive: true, force: true }));
   return folder;

@@ -7,9 +7,9 @@ import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, renameSync,
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { parseDsn } from '../../src/config/dsn.ts';
 import { connect } from '../../src/store/connect.ts';
-import { parseDsn } from '../../src/store/dsn.ts';
-import type { PostgresBinaries } from '../../src/store/embedded/binaries.ts';
+import { type PostgresBinaries, readBinaryFolder } from '../../src/store/embedded/binaries.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/store/embedded/server.ts';
 import type { StoreLog } from '../../src/store/log.ts';
 import { migrate } from '../../src/store/migrate.ts';
@@ -36,13 +36,17 @@ export interface TestPostgres {
 
 const templateDatabase = 'nflow_template';
 
-/** @param options.binaries another server than the one of the package; its cluster is made from scratch. */
+/**
+ * @param options.binaries another server than the one of the package; its cluster is made from scratch. Default: those of the folder
+ *   that `NFLOW_TEST_POSTGRES` names, which `tools/postgres-versions.ts` sets.
+ */
 export async function startTestPostgres(options: { binaries?: PostgresBinaries } = {}): Promise<TestPostgres> {
   const dataDir = mkdtempSync(path.join(os.tmpdir(), 'nflow-test-'));
-  if (options.binaries === undefined) await placePreparedCluster(dataDir);
-  const start = () => startEmbeddedPostgres({ dataDir, log: silentLog, binaries: options.binaries });
+  const binaries = options.binaries ?? chosenBinaries();
+  if (binaries === undefined) await placePreparedCluster(dataDir);
+  const start = () => startEmbeddedPostgres({ dataDir, log: silentLog, binaries });
   let server: EmbeddedPostgres = await start();
-  if (options.binaries !== undefined) await makeTemplate(server.dsn);
+  if (binaries !== undefined) await makeTemplate(server.dsn);
   const dsn = server.dsn;
   let databases = 0;
   let paused: number[] = [];
@@ -93,6 +97,14 @@ export async function startTestPostgres(options: { binaries?: PostgresBinaries }
     },
     resume,
   };
+}
+
+function chosenBinaries(): PostgresBinaries | undefined {
+  const folder = process.env.NFLOW_TEST_POSTGRES;
+  if (folder === undefined) return undefined;
+  const binaries = readBinaryFolder(folder);
+  if (binaries === null) throw new Error(`NFLOW_TEST_POSTGRES: there are no initdb and postgres that run in ${folder}`);
+  return binaries;
 }
 
 /** Gives a data folder a cluster without running initdb for it: the server's first start there then takes no longer than others. */

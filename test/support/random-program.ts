@@ -1,5 +1,6 @@
 /** Seeded random programs of effects, for the property tests of the segment protocol. */
 import type { Program, ProgramNode } from '../../src/protocol/program.ts';
+import { webGlobalsOf } from '../../src/workflow/web-globals.ts';
 
 /** A small seeded generator (mulberry32): the same seed gives the same programs. */
 export function seededRandom(seed: number): () => number {
@@ -13,7 +14,10 @@ export function seededRandom(seed: number): () => number {
   };
 }
 
-/** A chain of one to four code nodes, each a random sequence of awaited, parallel, raced, failing and unawaited effects. */
+/**
+ * A chain of one to four code nodes, each a random sequence of awaited, parallel, raced, failing, unawaited and aborted effects, and of
+ * timers that wait, race, repeat and are cleared.
+ */
 export function randomProgram(seed: number): Program {
   const random = seededRandom(seed);
   const pick = (max: number): number => Math.floor(random() * max);
@@ -29,8 +33,10 @@ export function randomProgram(seed: number): Program {
     return `ctx.http.${method}(${url}, ${sent}).then((r) => r.body, (e) => 'failed ' + e.reason)`;
   };
 
+  const timer = (value: string): string => `new Promise((done) => setTimeout(() => done(${value}), ${pick(40)}))`;
+
   const statement = (depth: number): string => {
-    switch (pick(depth > 1 ? 7 : 9)) {
+    switch (pick(depth > 1 ? 13 : 15)) {
       case 0:
         return `out.push(await Promise.all([${call()}, ${call()}, ${call()}]));`;
       case 1:
@@ -46,6 +52,18 @@ export function randomProgram(seed: number): Program {
       case 6:
         return `out.push(await ${call()});`;
       case 7:
+        return `out.push(await ${timer('Date.now()')});`;
+      case 8:
+        return `out.push(await Promise.all([${timer("'a'")}, ${call()}, ${timer("'b'")}]));`;
+      case 9:
+        return `out.push(await Promise.race([${timer("'late'")}, ${call()}]));`;
+      case 10:
+        return `{ const cleared = setTimeout(() => out.push('never'), ${pick(30)}); out.push(await ${pick(2) === 0 ? call() : timer('0')}); clearTimeout(cleared); }`;
+      case 11:
+        return `{ let turns = 0; out.push(await new Promise((done) => { const id = setInterval(() => { out.push(ctx.random()); if (++turns === ${1 + pick(3)}) { clearInterval(id); done(turns); } }, ${1 + pick(20)}); })); }`;
+      case 12:
+        return `setTimeout(() => { out.push('fired'); ${call()}; }, ${pick(40)}); out.push(await fetch('http://target/ok/${++calls}', { signal: AbortSignal.timeout(${1 + pick(20)}) }).then((r) => r.status, (e) => e.name));`;
+      case 13:
         return `for (let i = 0; i < ${1 + pick(3)}; i++) { ${statement(depth + 1)} }`;
       default:
         return `if (ctx.random() < 0.5) { ${statement(depth + 1)} } else { ${statement(depth + 1)} }`;
@@ -68,5 +86,12 @@ export function randomProgram(seed: number): Program {
       },
     });
   }
-  return { workflow: 'random', start: 'step0', nodes, varsJson: '{}' };
+  return {
+    workflow: 'random',
+    start: 'step0',
+    nodes,
+    varsJson: '{}',
+    webGlobals: webGlobalsOf(nodes),
+    isolation: 'shared',
+  };
 }

@@ -2,6 +2,7 @@
 import { packDelivery, packStart } from '../../src/protocol/crossing.ts';
 import type { Code, Program, ProgramNode } from '../../src/protocol/program.ts';
 import { Vm } from '../../src/runner/vm.ts';
+import { webGlobalsOf } from '../../src/workflow/web-globals.ts';
 import { testLimits } from './execution-harness.ts';
 
 export const testSeed = '00112233445566778899aabbccddeeff';
@@ -30,8 +31,14 @@ export function codeNode(name: string, source: string, next: string | null = nul
   return { name, type: 'code', code: code(source, async), next };
 }
 
-export function programOf(nodes: ProgramNode[], vars: Record<string, unknown> = {}): Program {
-  return { workflow: 'test', start: (nodes[0] as ProgramNode).name, nodes, varsJson: JSON.stringify(vars) };
+export function programOf(
+  nodes: ProgramNode[],
+  vars: Record<string, unknown> = {},
+  isolation: Program['isolation'] = 'shared',
+): Program {
+  const start = (nodes[0] as ProgramNode).name;
+  const varsJson = JSON.stringify(vars);
+  return { workflow: 'test', start, nodes, varsJson, webGlobals: webGlobalsOf(nodes), isolation };
 }
 
 export class Guest {

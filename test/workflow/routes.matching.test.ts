@@ -13,6 +13,7 @@ function entry(method: HttpTrigger['method'], path: string, effectFree = false):
     cookies: [],
     rawBody: false,
     sandboxHtml: true,
+    cors: 'configured',
   };
   return { workflow: `${method} ${path}`, trigger, effectFree, target: `${method} ${path}` };
 }
@@ -34,6 +35,20 @@ test('a fixed text goes before a parameter, and that before a star', () => {
   assert.deepEqual(match(table.find('GET', '/a/1')), { target: 'GET /a/:x', params: { x: '1' } });
   assert.deepEqual(match(table.find('GET', '/a/b/c')), { target: 'GET /a/:x/c', params: { x: 'b' } });
   assert.deepEqual(match(table.find('GET', '/a/b/d')), { target: 'GET /a/*', params: { '*': 'b/d' } });
+});
+
+test('a path of the server itself conflicts with a route that is it, and no parameter and no star matches it', () => {
+  const entries = [entry('GET', '/healthz'), entry('GET', '/:page'), entry('POST', '/:page'), entry('GET', '/*')];
+  const { table, conflicts } = buildRoutes(entries, new Set(['/healthz']));
+  assert.deepEqual(conflicts, [
+    { method: 'GET', paths: ['/healthz', '/healthz'], workflows: ['(the server itself)', 'GET /healthz'] },
+  ]);
+  for (const path of ['/healthz', '/healthz/', '/%68ealthz']) {
+    for (const method of ['GET', 'HEAD', 'POST', 'PUT'])
+      assert.equal(table.find(method, path), null, `${method} ${path}`);
+  }
+  assert.equal(match(table.find('GET', '/healthz2')).target, 'GET /:page');
+  assert.equal(match(table.find('GET', '/healthz/deeper')).target, 'GET /*');
 });
 
 test('a slash at the end means nothing', () => {

@@ -45,7 +45,7 @@ const table: [title: string, marked: string, ...findings: string[]][] = [
   ['another format', '{ "format": ⟦2, "name": "x", "nodes": { "a": { "type": "end" } } }', 'bad-value 1'],
   ['no name', '⟦{ "format": 1, "nodes": { "a": { "type": "end" } } }', 'missing-key name'],
   ['a bad name', '{ "format": 1, "name": ⟦"Order", "nodes": { "a": { "type": "end" } } }', 'bad-value lower-case'],
-  ['an isolation that is not there yet', withKeys('"isolation": ⟦"fresh"'), 'not-available shared'],
+  ['an unknown isolation', withKeys('"isolation": ⟦"freshly"'), 'bad-value fresh'],
   ['an unknown durability', withKeys('"durability": ⟦"durabel"'), 'bad-value durable'],
   ['a bad duration', withKeys('"timeout": ⟦"5 minutes"'), 'bad-value 1h30m'],
   ['a number as a duration', withKeys('"timeout": ⟦30'), 'bad-value 1h30m'],

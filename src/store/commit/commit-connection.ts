@@ -11,8 +11,8 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
+import type { Dsn } from '../../config/dsn.ts';
 import { bounded, connect, destroy } from '../connect.ts';
-import type { Dsn } from '../dsn.ts';
 import type { StoreLog } from '../log.ts';
 import { type BatchAnswer, BatchQuery } from './batch-query.ts';
 import { MessageWriter } from './message-writer.ts';

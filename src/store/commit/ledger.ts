@@ -13,13 +13,16 @@
  *   changes nothing where it had happened, until the deadline of each write.
  */
 import diagnosticsChannel from 'node:diagnostics_channel';
+import type { Dsn } from '../../config/dsn.ts';
 import { NflowError } from '../../errors.ts';
 import { type DatabaseError, isDatabaseError } from '../database-error.ts';
-import type { Dsn } from '../dsn.ts';
 import type { StoreLog } from '../log.ts';
 import type { EndedExecution, ExecutionEnd, JournalRecord, Ledger, StartedExecution } from '../port.ts';
+import { isOfDefaultClass, keptSuffix, slotOf, trees } from '../trees.ts';
 import type { BatchAnswer } from './batch-query.ts';
 import { CommitConnection } from './commit-connection.ts';
+import type { MessageWriter } from './message-writer.ts';
+import { Packer } from './packer.ts';
 import { CommitQueue, Unit } from './queue.ts';
 import { classifyRefusal } from './sqlstate.ts';
 import { bindCheckLive, bindEnded, bindFinished, bindJournal, bindStarted, type JournalRow } from './statements.ts';
@@ -41,6 +44,9 @@ export interface LedgerOptions {
 /** Deadlines are looked at this often while anything waits: a rejection may be late by so much. */
 const sweepIntervalMs = 50;
 const backoffMs = { first: 20, most: 1_000 } as const;
+/** Refused for so long, PostgreSQL is in trouble; and for so long after the last refusal, unless it took something meanwhile. */
+const troubleAfterMs = 2_000;
+const troubleForMs = 5_000;
 
 /** Kill tests listen here; without a listener nothing is published. */
 const points = diagnosticsChannel.channel('nflow:point');
@@ -49,6 +55,8 @@ export class GroupCommitLedger implements Ledger {
   onCommit: ((rows: number, durationMs: number) => void) | null = null;
   readonly #options: LedgerOptions;
   readonly #queue = new CommitQueue();
+  /** Large ones pass through it first. */
+  readonly #packer = new Packer((write) => this.#afterPacking(write));
   readonly #connections: CommitConnection[] = [];
   #large: CommitConnection | null = null;
   readonly #underWay = new Set<Unit[]>();
@@ -57,6 +65,9 @@ export class GroupCommitLedger implements Ledger {
   /** Refusals by the server in a row: the wait before the next try grows with them. */
   #refusals = 0;
   #pausedUntilMs = 0;
+  #refusedSinceMs = 0;
+  #refusedLastMs = 0;
+  #refusal = '';
   #fenced = false;
   #closed = false;
   #whenIdle: (() => void)[] = [];
@@ -83,11 +94,11 @@ export class GroupCommitLedger implements Ledger {
   }
 
   get pendingRows(): number {
-    return this.#queue.rows;
+    return this.#queue.rows + this.#packer.rows;
   }
 
   get pendingBytes(): number {
-    return this.#queue.bytes;
+    return this.#queue.bytes + this.#packer.bytes;
   }
 
   get connectionCount(): number {
@@ -96,6 +107,16 @@ export class GroupCommitLedger implements Ledger {
 
   get busyConnections(): number {
     return this.#connections.filter((connection) => connection.isBusy).length + (this.#large?.isBusy === true ? 1 : 0);
+  }
+
+  /**
+   * What PostgreSQL has been refusing every batch with, for a while: a full disk, no rights, a standby. Null otherwise; and some seconds
+   * after the last try, so that somebody tries again.
+   */
+  get trouble(): string | null {
+    const nowMs = performance.now();
+    const isOld = nowMs - this.#refusedLastMs > troubleForMs;
+    return this.#refusals === 0 || isOld || nowMs - this.#refusedSinceMs < troubleAfterMs ? null : this.#refusal;
   }
 
   /** Nothing more is sent; what waits is rejected. Called when the beat finds out before a batch does. */
@@ -108,7 +129,7 @@ export class GroupCommitLedger implements Ledger {
 
   /** Resolves when nothing waits, or after the time. */
   async drain(drainMs: number): Promise<void> {
-    if (this.#queue.rows === 0) return;
+    if (this.pendingRows === 0) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, drainMs);
       this.#whenIdle.push(() => {
@@ -136,10 +157,20 @@ export class GroupCommitLedger implements Ledger {
   }
 
   #enqueue(write: Write): void {
+    if (!this.#packer.take(write)) this.#queueUp(write);
+    this.#sweeper ??= setInterval(() => this.#sweep(), sweepIntervalMs).unref();
+  }
+
+  #afterPacking(write: Write): void {
+    // What waited in the packer when the ledger was closed or fenced has been rejected.
+    if (write.needed && !this.#fenced && !this.#closed) this.#queueUp(write);
+    else this.#tellIfIdle();
+  }
+
+  #queueUp(write: Write): void {
     if (write.content.kind === 'end') this.#queue.addSingle(write);
     else this.#queue.addToExecution(write);
     this.#schedule();
-    this.#sweeper ??= setInterval(() => this.#sweep(), sweepIntervalMs).unref();
   }
 
   /** Once a turn of the event loop, after its I/O: all that arrived in the turn leaves together. */
@@ -225,11 +256,18 @@ export class GroupCommitLedger implements Ledger {
   #committed(batch: Unit[], unfinished: Set<string>): void {
     for (const unit of batch) {
       for (const write of unit.writes) {
-        if (write.content.kind === 'finish' && unfinished.has(write.executionId)) write.reject(notOursError(write));
-        else write.resolve();
+        if (write.content.kind !== 'finish' || !unfinished.has(write.executionId)) write.resolve();
+        else if (write.kept) write.reject(notOursError(write));
+        else this.#lookAmongKept(write);
       }
       this.#release(unit);
     }
+  }
+
+  /** Its row is not where its id says: the partition may have been dropped, and the row kept. */
+  #lookAmongKept(write: Write): void {
+    write.kept = true;
+    this.#queueUp(write);
   }
 
   #refused(batch: Unit[], content: BatchContent, error: DatabaseError): void {
@@ -244,6 +282,9 @@ export class GroupCommitLedger implements Ledger {
         return;
       case 'server': {
         this.#sendAgain(batch);
+        this.#refusedLastMs = performance.now();
+        if (this.#refusals === 0) this.#refusedSinceMs = this.#refusedLastMs;
+        this.#refusal = `${error.code}: ${error.message}`;
         const waitMs = Math.min(backoffMs.first * 2 ** this.#refusals, backoffMs.most);
         this.#refusals++;
         this.#pausedUntilMs = performance.now() + waitMs;
@@ -288,20 +329,24 @@ export class GroupCommitLedger implements Ledger {
 
   #release(unit: Unit): void {
     this.#queue.release(unit);
-    if (this.#queue.rows > 0) return;
+    this.#tellIfIdle();
+  }
+
+  #tellIfIdle(): void {
+    if (this.#whenIdle.length === 0 || this.pendingRows > 0) return;
     for (const resolve of this.#whenIdle.splice(0)) resolve();
   }
 
   /** Tells the callers whose time is over. */
   #sweep(): void {
-    if (this.#queue.rows === 0 && this.#underWay.size === 0) {
+    if (this.pendingRows === 0 && this.#underWay.size === 0) {
       if (this.#sweeper !== null) clearInterval(this.#sweeper);
       this.#sweeper = null;
       return;
     }
     const nowMs = performance.now();
     const expired: Write[] = [];
-    for (const write of this.#queue.waiting()) {
+    for (const write of this.#waiting()) {
       if (write.deadlineMs < nowMs && !write.settled) expired.push(write);
     }
     for (const batch of this.#underWay) {
@@ -319,6 +364,11 @@ export class GroupCommitLedger implements Ledger {
     this.#dispatch();
   }
 
+  *#waiting(): Generator<Write> {
+    yield* this.#packer.writes();
+    yield* this.#queue.waiting();
+  }
+
   #expire(write: Write): void {
     write.reject(this.#unavailable(write, 'PostgreSQL did not answer in time'));
     if (write.content.kind !== 'start' || !write.unknown) return;
@@ -334,7 +384,7 @@ export class GroupCommitLedger implements Ledger {
   }
 
   #rejectWaiting(errorOf: (write: Write) => Error): void {
-    for (const write of this.#queue.waiting()) write.reject(errorOf(write));
+    for (const write of this.#waiting()) write.reject(errorOf(write));
     for (const batch of this.#underWay) {
       for (const unit of batch) {
         for (const write of unit.writes) {
@@ -355,94 +405,144 @@ export class GroupCommitLedger implements Ledger {
   }
 }
 
-/** The rows of a batch by table, sorted by id. */
+/** The writes of a batch that go to one pair of tables, sorted by id. */
+class TableContent {
+  readonly suffix: string;
+  readonly ended: Write[] = [];
+  readonly started: Write[] = [];
+  readonly journaled: Write[] = [];
+  readonly finished: Write[] = [];
+
+  constructor(suffix: string) {
+    this.suffix = suffix;
+  }
+
+  sort(): void {
+    for (const writes of [this.ended, this.started, this.journaled, this.finished]) sortById(writes);
+  }
+}
+
+/** The rows of a batch by table. */
 class BatchContent {
   readonly writes: Write[] = [];
   /** Whether a started or durable execution is in it. */
   durable = false;
   rows = 0;
-  readonly #ended: Write[] = [];
-  readonly #started: Write[] = [];
-  readonly #journaled: Write[] = [];
-  readonly #finished: Write[] = [];
+  #started = false;
+  readonly #default = new TableContent('');
+  /** Of other classes, and kept ones: mostly there is none. */
+  #others: Map<string, TableContent> | null = null;
 
   constructor(batch: Unit[]) {
     for (const unit of batch) for (const write of unit.writes) if (write.needed) this.#add(write);
-    for (const writes of [this.#ended, this.#started, this.#journaled, this.#finished]) sortById(writes);
+    for (const content of this.#contents()) content.sort();
   }
 
   #add(write: Write): void {
     this.writes.push(write);
     this.rows += write.rows;
+    const content = isOfDefaultClass(write.executionId) && !write.kept ? this.#default : this.#contentOf(write);
     switch (write.content.kind) {
       case 'end':
-        this.#ended.push(write);
+        content.ended.push(write);
         this.durable ||= write.content.execution.durability === 'durable';
         return;
       case 'start':
-        this.#started.push(write);
-        if (write.content.journal.length > 0) this.#journaled.push(write);
+        content.started.push(write);
+        if (write.content.journal.length > 0) content.journaled.push(write);
         break;
       case 'append':
-        if (write.content.journal.length > 0) this.#journaled.push(write);
+        if (write.content.journal.length > 0) content.journaled.push(write);
         break;
       case 'finish':
-        this.#finished.push(write);
+        content.finished.push(write);
     }
+    this.#started = true;
     this.durable = true;
   }
 
+  #contentOf(write: Write): TableContent {
+    const suffix = write.kept ? keptSuffix : (trees[slotOf(write.executionId)]?.suffix ?? '');
+    if (suffix === '') return this.#default;
+    this.#others ??= new Map();
+    let content = this.#others.get(suffix);
+    if (content === undefined) {
+      content = new TableContent(suffix);
+      this.#others.set(suffix, content);
+    }
+    return content;
+  }
+
+  /** In one order for all batches: two that lock rows of two tables must not do it in opposite ones. */
+  #contents(): TableContent[] {
+    if (this.#others === null) return [this.#default];
+    return [this.#default, ...this.#others.values()].sort((a, b) => (a.suffix < b.suffix ? -1 : 1));
+  }
+
   encode({ writer }: CommitConnection, incarnationId: string): void {
-    const nowMs = performance.now();
-    const batchWaitUs = (write: Write) => (nowMs - write.queuedMs) * 1000;
     writer.reset();
-    if (this.writes.length > this.#ended.length) bindCheckLive(writer, incarnationId);
-    if (this.#started.length > 0) {
-      bindStarted(
-        writer,
-        this.#started.flatMap(({ content }) => (content.kind === 'start' ? [content.execution] : [])),
-        incarnationId,
-      );
-    }
-    if (this.#journaled.length > 0) {
-      bindJournal(
-        writer,
-        lastOfEachKey(
-          this.#journaled.flatMap(({ executionId, content }) =>
-            content.kind === 'start' || content.kind === 'append'
-              ? content.journal.map((record) => ({ executionId, record }))
-              : [],
-          ),
-        ),
-      );
-    }
-    if (this.#ended.length > 0) {
-      bindEnded(
-        writer,
-        this.#ended.flatMap((write) =>
-          write.content.kind === 'end' ? [{ execution: write.content.execution, batchWaitUs: batchWaitUs(write) }] : [],
-        ),
-      );
-    }
-    if (this.#finished.length > 0) {
-      bindFinished(
-        writer,
-        this.#finished.flatMap((write) =>
-          write.content.kind === 'finish'
-            ? [
-                {
-                  executionId: write.executionId,
-                  end: write.content.end,
-                  endedAtMs: write.content.endedAtMs,
-                  batchWaitUs: batchWaitUs(write),
-                },
-              ]
+    if (this.#started) bindCheckLive(writer, incarnationId);
+    const nowMs = performance.now();
+    for (const content of this.#contents()) encodeTables(writer, content, incarnationId, nowMs);
+    writer.sync();
+  }
+}
+
+function encodeTables(
+  writer: MessageWriter,
+  { suffix, ended, started, journaled, finished }: TableContent,
+  incarnationId: string,
+  nowMs: number,
+): void {
+  const batchWaitUs = (write: Write) => (nowMs - write.queuedMs) * 1000;
+  if (started.length > 0) {
+    bindStarted(
+      writer,
+      suffix,
+      started.flatMap(({ content }) => (content.kind === 'start' ? [content.execution] : [])),
+      incarnationId,
+    );
+  }
+  if (journaled.length > 0) {
+    bindJournal(
+      writer,
+      suffix,
+      lastOfEachKey(
+        journaled.flatMap(({ executionId, content }) =>
+          content.kind === 'start' || content.kind === 'append'
+            ? content.journal.map((record) => ({ executionId, record }))
             : [],
         ),
-        incarnationId,
-      );
-    }
-    writer.sync();
+      ),
+    );
+  }
+  if (ended.length > 0) {
+    bindEnded(
+      writer,
+      suffix,
+      ended.flatMap((write) =>
+        write.content.kind === 'end' ? [{ execution: write.content.execution, batchWaitUs: batchWaitUs(write) }] : [],
+      ),
+    );
+  }
+  if (finished.length > 0) {
+    bindFinished(
+      writer,
+      suffix,
+      finished.flatMap((write) =>
+        write.content.kind === 'finish'
+          ? [
+              {
+                executionId: write.executionId,
+                end: write.content.end,
+                endedAtMs: write.content.endedAtMs,
+                batchWaitUs: batchWaitUs(write),
+              },
+            ]
+          : [],
+      ),
+      incarnationId,
+    );
   }
 }
 

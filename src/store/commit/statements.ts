@@ -6,6 +6,7 @@
  */
 import { durabilityCodes, firstEnded, statusCodes, triggerCodes } from '../codes.ts';
 import type { EndedExecution, ExecutionEnd, JournalRecord, StartedExecution } from '../port.ts';
+import { allSuffixes } from '../trees.ts';
 import type { ElementType, MessageWriter } from './message-writer.ts';
 
 type Column<Row> = readonly [name: string, type: ElementType, write: (writer: MessageWriter, row: Row) => void];
@@ -91,32 +92,37 @@ const finishedColumns: Column<FinishedRow>[] = [
   ['ended_at_ms', 'float8', (writer, { endedAtMs }) => writer.float8(endedAtMs)],
 ];
 
-/** `SQL PREPARE` and the protocol's Bind share their names: no statement is parsed or planned again. */
+/**
+ * `SQL PREPARE` and the protocol's Bind share their names: no statement is parsed or planned again. Each tree has its own, so that
+ * the class of an execution costs the choice of a name. The kept tables have them too: an execution may outlive its partition.
+ */
 export const prepareStatements: string[] = [
   'PREPARE check_live(uuid) AS SELECT nflow.assert_live($1)',
-  `PREPARE insert_ended(${arrayTypes(endedColumns)}) AS
-    INSERT INTO nflow.executions (${names(endedColumns)}) SELECT ${unnests(endedColumns)} ON CONFLICT (id) DO NOTHING`,
-  `PREPARE insert_started(${arrayTypes(startedColumns)}, uuid) AS
-    INSERT INTO nflow.executions (${names(startedColumns)}, status, takeovers, takeover_order, owner)
-    SELECT ${unnests(startedColumns)}, ${statusCodes.running}, 0, 0, $${startedColumns.length + 1} ON CONFLICT (id) DO NOTHING`,
-  // A record is written once, but for a result that no segment had consumed when it was written: it may be consumed after a resume.
-  `PREPARE insert_journal(${arrayTypes(journalColumns)}) AS
-    INSERT INTO nflow.journal (${names(journalColumns)}) SELECT ${unnests(journalColumns)}
-    ON CONFLICT (execution_id, step_path, attempt, seq) DO UPDATE SET
-      segment = EXCLUDED.segment, segment_time_ms = EXCLUDED.segment_time_ms, write_order = EXCLUDED.write_order
-    WHERE journal.segment < 0`,
-  // Only what is not over: an end is written once. A repeat after an unknown outcome finds nothing to do.
-  `PREPARE finish(${arrayTypes(finishedColumns)}, uuid) AS
-    UPDATE nflow.executions e SET ${finishedColumns
-      .slice(1)
-      .map(([name]) => `${name} = ended.${name}`)
-      .join(', ')}
-    FROM (SELECT ${finishedColumns.map(([name, type], index) => `unnest($${index + 1}::${type}[]) AS ${name}`).join(', ')}) ended
-    WHERE e.id = ended.id AND e.owner = $${finishedColumns.length + 1} AND e.status < ${firstEnded}`,
-  // Those that are neither ended now nor were before: never started, or no longer ours.
-  `PREPARE find_unfinished(uuid[], uuid) AS
-    SELECT asked.id FROM (SELECT unnest($1) AS id) asked WHERE NOT EXISTS (
-      SELECT FROM nflow.executions e WHERE e.id = asked.id AND e.owner = $2 AND e.status >= ${firstEnded})`,
+  ...allSuffixes.flatMap((suffix) => [
+    `PREPARE insert_ended${suffix}(${arrayTypes(endedColumns)}) AS
+      INSERT INTO nflow.executions${suffix} (${names(endedColumns)}) SELECT ${unnests(endedColumns)} ON CONFLICT (id) DO NOTHING`,
+    `PREPARE insert_started${suffix}(${arrayTypes(startedColumns)}, uuid) AS
+      INSERT INTO nflow.executions${suffix} (${names(startedColumns)}, status, takeovers, takeover_order, owner)
+      SELECT ${unnests(startedColumns)}, ${statusCodes.running}, 0, 0, $${startedColumns.length + 1} ON CONFLICT (id) DO NOTHING`,
+    // A record is written once, but for a result that no segment had consumed when it was written: it may be consumed after a resume.
+    `PREPARE insert_journal${suffix}(${arrayTypes(journalColumns)}) AS
+      INSERT INTO nflow.journal${suffix} AS journal (${names(journalColumns)}) SELECT ${unnests(journalColumns)}
+      ON CONFLICT (execution_id, step_path, attempt, seq) DO UPDATE SET
+        segment = EXCLUDED.segment, segment_time_ms = EXCLUDED.segment_time_ms, write_order = EXCLUDED.write_order
+      WHERE journal.segment < 0`,
+    // Only what is not over: an end is written once. A repeat after an unknown outcome finds nothing to do.
+    `PREPARE finish${suffix}(${arrayTypes(finishedColumns)}, uuid) AS
+      UPDATE nflow.executions${suffix} e SET ${finishedColumns
+        .slice(1)
+        .map(([name]) => `${name} = ended.${name}`)
+        .join(', ')}
+      FROM (SELECT ${finishedColumns.map(([name, type], index) => `unnest($${index + 1}::${type}[]) AS ${name}`).join(', ')}) ended
+      WHERE e.id = ended.id AND e.owner = $${finishedColumns.length + 1} AND e.status < ${firstEnded}`,
+    // Those that are neither ended now nor were before: never started, no longer ours, or kept elsewhere.
+    `PREPARE find_unfinished${suffix}(uuid[], uuid) AS
+      SELECT asked.id FROM (SELECT unnest($1) AS id) asked WHERE NOT EXISTS (
+        SELECT FROM nflow.executions${suffix} e WHERE e.id = asked.id AND e.owner = $2 AND e.status >= ${firstEnded})`,
+  ]),
 ];
 
 /**
@@ -137,32 +143,38 @@ export function bindCheckLive(writer: MessageWriter, incarnation: string): void 
   writer.endBindAndExecute();
 }
 
-export function bindEnded(writer: MessageWriter, rows: EndedRow[]): void {
-  writer.beginBind('insert_ended', endedColumns.length);
+/** `suffix`, here and below: of the tables (see `trees.ts`). */
+export function bindEnded(writer: MessageWriter, suffix: string, rows: EndedRow[]): void {
+  writer.beginBind(`insert_ended${suffix}`, endedColumns.length);
   writeColumns(writer, endedColumns, rows);
   writer.endBindAndExecute();
 }
 
-export function bindStarted(writer: MessageWriter, rows: StartedExecution[], incarnation: string): void {
-  writer.beginBind('insert_started', startedColumns.length + 1);
+export function bindStarted(
+  writer: MessageWriter,
+  suffix: string,
+  rows: StartedExecution[],
+  incarnation: string,
+): void {
+  writer.beginBind(`insert_started${suffix}`, startedColumns.length + 1);
   writeColumns(writer, startedColumns, rows);
   writer.uuid(incarnation);
   writer.endBindAndExecute();
 }
 
-export function bindJournal(writer: MessageWriter, rows: JournalRow[]): void {
-  writer.beginBind('insert_journal', journalColumns.length);
+export function bindJournal(writer: MessageWriter, suffix: string, rows: JournalRow[]): void {
+  writer.beginBind(`insert_journal${suffix}`, journalColumns.length);
   writeColumns(writer, journalColumns, rows);
   writer.endBindAndExecute();
 }
 
 /** Binds the update, and the question for those that it could not end: their ids are the answer's rows. */
-export function bindFinished(writer: MessageWriter, rows: FinishedRow[], incarnation: string): void {
-  writer.beginBind('finish', finishedColumns.length + 1);
+export function bindFinished(writer: MessageWriter, suffix: string, rows: FinishedRow[], incarnation: string): void {
+  writer.beginBind(`finish${suffix}`, finishedColumns.length + 1);
   writeColumns(writer, finishedColumns, rows);
   writer.uuid(incarnation);
   writer.endBindAndExecute();
-  writer.beginBind('find_unfinished', 2);
+  writer.beginBind(`find_unfinished${suffix}`, 2);
   writer.beginArray('uuid', rows.length);
   for (const { executionId } of rows) writer.uuid(executionId);
   writer.endArray();

@@ -10,9 +10,10 @@ export type WriteContent =
 /** One call of the ledger. Its promise settles once; what was started may go on being sent after that (see `Ledger`). */
 export class Write {
   readonly executionId: string;
-  readonly content: WriteContent;
+  /** Replaced only by `repack`, before it is queued. */
+  content: WriteContent;
   readonly rows: number;
-  readonly bytes: number;
+  bytes: number;
   /** `performance.now()` until which it may be answered. */
   readonly deadlineMs: number;
   readonly queuedMs: number;
@@ -21,6 +22,8 @@ export class Write {
   unknown: boolean;
   /** The last failure, for the message at the deadline. */
   failure: Error | null;
+  /** A `finish` whose row was not in its tree: it is looked for in the kept table. */
+  kept: boolean;
   readonly #resolve: () => void;
   readonly #reject: (error: Error) => void;
 
@@ -40,6 +43,7 @@ export class Write {
     this.settled = false;
     this.unknown = false;
     this.failure = null;
+    this.kept = false;
     this.#resolve = resolve;
     this.#reject = reject;
   }
@@ -47,6 +51,12 @@ export class Write {
   /** False for a write whose caller was told that it failed and that nothing depends on: it is not sent any more. */
   get needed(): boolean {
     return !this.settled || this.content.kind === 'append' || this.content.kind === 'finish';
+  }
+
+  /** The same with smaller payloads. */
+  repack(content: WriteContent): void {
+    this.content = content;
+    this.bytes = bytesOf(content);
   }
 
   resolve(): void {

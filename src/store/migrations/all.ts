@@ -1,5 +1,7 @@
 /** Every migration, in order. They are TypeScript so that the compiled package carries them. */
 import { sql as history } from './0001-history.ts';
+import { sql as retention } from './0002-retention.ts';
+import { sql as publishing } from './0003-publishing.ts';
 
 export interface Migration {
   readonly number: number;
@@ -7,4 +9,8 @@ export interface Migration {
   readonly sql: string;
 }
 
-export const migrations: readonly Migration[] = [{ number: 1, name: 'history', sql: history }];
+export const migrations: readonly Migration[] = [
+  { number: 1, name: 'history', sql: history },
+  { number: 2, name: 'retention', sql: retention },
+  { number: 3, name: 'publishing', sql: publishing },
+];

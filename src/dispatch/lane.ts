@@ -1,0 +1,171 @@
+import type { DispatchedRun } from './dispatched-run.ts';
+import type { RunnerProcess } from './runner-process.ts';
+import { type Delivery, type QueuedWork, WorkQueue } from './work-queue.ts';
+import type { WorkflowProfile } from './workflow-profile.ts';
+
+export type LaneName = 'fast' | 'slow' | 'quarantine';
+
+/** Estimated work in a runner's socket and in its hands. What it has cannot be taken back: the rest waits here, where it can. */
+const workInRunnerMaxMs = 2;
+/** What binding a workflow to a VM of another runner costs, when runners are compared. */
+const bindingMs = 3;
+/** CPU that a workflow may use in its turn. */
+const quantaMs = { fast: 1, slow: 20, quarantine: 20 } as const;
+/** Weight of one observation of the pace, its bounds, and the least wait that teaches something. */
+const paceRate = 0.2;
+const paceMax = 20;
+const paceMinMs = 20;
+
+/**
+ * Runners that do the same kind of work, and what waits for them: first segments in one queue of the lane, results each in the queue
+ * of the runner that has their run. A runner that has room takes from both in turn.
+ */
+export class Lane {
+  readonly name: LaneName;
+  readonly isFast: boolean;
+  /** Those that are up and take work. */
+  readonly runners: RunnerProcess[] = [];
+  readonly starts: WorkQueue;
+  /** Segments in its hands: waiting, or sent and not answered. */
+  open = 0;
+  /**
+   * How much longer things take here than their CPU: other processes use the cores too. Seen at segments, whose time and CPU are
+   * measured, and at waits, which also tell of everything between two segments.
+   */
+  #segmentPace = 1;
+  #waitPace = 1;
+
+  constructor(name: LaneName) {
+    this.name = name;
+    this.isFast = name === 'fast';
+    this.starts = new WorkQueue(quantaMs[name]);
+  }
+
+  get isUp(): boolean {
+    return this.runners.length > 0;
+  }
+
+  /** Milliseconds that a new run of the workflow would wait. */
+  predictedWaitMs(profile: WorkflowProfile): number {
+    const { runners, starts } = this;
+    if (runners.length === 0) return starts.aheadOf(profile);
+    let leastMs = Number.POSITIVE_INFINITY;
+    for (const runner of runners) leastMs = Math.min(leastMs, runner.openMs + runner.deliveries.totalMs);
+    return Math.max(this.#segmentPace, this.#waitPace) * (leastMs + starts.aheadOf(profile) / runners.length);
+  }
+
+  /** Sends the run's first segment to the runner that has room and least to do, or lets it wait. */
+  place(run: DispatchedRun, nowMs: number): void {
+    this.#count(run);
+    const costMs = run.profile.startCostMs(run.size);
+    const runner = this.starts.size === 0 ? this.#leastBusy(run.start.program.id) : null;
+    if (runner !== null) {
+      runner.start(run, costMs, nowMs);
+      return;
+    }
+    const predictedMs = this.predictedWaitMs(run.profile);
+    this.starts.push({ run, delivery: null, costMs, queuedMs: nowMs, predictedMs });
+  }
+
+  /** Sends a result to the runner that has the run, or lets it wait. */
+  deliver(run: DispatchedRun, runner: RunnerProcess, delivery: Delivery, nowMs: number): void {
+    this.#count(run);
+    const costMs = run.profile.deliveryCostMs(delivery.json.length);
+    if (runner.deliveries.size === 0 && hasRoom(runner)) {
+      runner.deliver(run, delivery, costMs);
+      return;
+    }
+    run.queuedDeliveries++;
+    runner.deliveries.push({ run, delivery, costMs, queuedMs: nowMs, predictedMs: 0 });
+  }
+
+  /** A segment took so long, and so much CPU. */
+  learnPace(durationMs: number, cpuMs: number): void {
+    this.#segmentPace = learnPace(this.#segmentPace, durationMs / Math.max(cpuMs, 1));
+  }
+
+  /** Gives the runner what waits, while it has room. */
+  pump(runner: RunnerProcess, nowMs: number): void {
+    while (hasRoom(runner)) {
+      const work = this.#takeFor(runner);
+      if (work === null) return;
+      if (work.delivery === null) this.#sendStart(runner, work, nowMs);
+      else this.#sendDelivery(runner, work, work.delivery);
+    }
+  }
+
+  /** A segment of the run left the lane: it was answered, or will not be. */
+  uncount(run: DispatchedRun, segments: number): void {
+    this.open -= segments;
+    if (this.isFast) run.profile.openInFast -= segments;
+  }
+
+  /** The run goes on counting in another lane. */
+  moveTo(lane: Lane, run: DispatchedRun): void {
+    const segments = run.unanswered + run.queuedDeliveries;
+    this.uncount(run, segments);
+    run.lane = lane;
+    lane.open += segments;
+    if (lane.isFast) run.profile.openInFast += segments;
+  }
+
+  #count(run: DispatchedRun): void {
+    this.open++;
+    if (this.isFast) run.profile.openInFast++;
+  }
+
+  /** First segments and results share a runner by estimated CPU: `turnMs` is what results had more than first segments. */
+  #takeFor(runner: RunnerProcess): QueuedWork | null {
+    if (runner.deliveries.size === 0) {
+      runner.turnMs = 0;
+      return this.starts.take();
+    }
+    if (this.starts.size === 0) {
+      runner.turnMs = 0;
+      return runner.deliveries.take();
+    }
+    const isDelivery = runner.turnMs <= 0;
+    const work = (isDelivery ? runner.deliveries : this.starts).take();
+    if (work !== null) runner.turnMs += isDelivery ? work.costMs : -work.costMs;
+    return work;
+  }
+
+  #sendStart(runner: RunnerProcess, work: QueuedWork, nowMs: number): void {
+    const { run, predictedMs } = work;
+    if (run.state !== 'queued') return;
+    run.queuedMs = nowMs - work.queuedMs;
+    if (predictedMs > paceMinMs) {
+      const pace = Math.max(this.#segmentPace, this.#waitPace);
+      this.#waitPace = learnPace(this.#waitPace, (pace * run.queuedMs) / predictedMs);
+    }
+    runner.start(run, work.costMs, nowMs);
+  }
+
+  #sendDelivery(runner: RunnerProcess, work: QueuedWork, delivery: Delivery): void {
+    const { run } = work;
+    if (run.state !== 'sent' || run.runner !== runner) return;
+    run.queuedDeliveries--;
+    runner.deliver(run, delivery, work.costMs);
+  }
+
+  #leastBusy(programId: number): RunnerProcess | null {
+    const { runners } = this;
+    if (runners.length === 1) return hasRoom(runners[0] as RunnerProcess) ? (runners[0] as RunnerProcess) : null;
+    let best: RunnerProcess | null = null;
+    let bestMs = Number.POSITIVE_INFINITY;
+    for (const runner of runners) {
+      if (!hasRoom(runner)) continue;
+      const busyMs = runner.openMs + (runner.knows(programId) ? 0 : bindingMs);
+      if (busyMs < bestMs) [best, bestMs] = [runner, busyMs];
+    }
+    return best;
+  }
+}
+
+function learnPace(pace: number, seen: number): number {
+  return pace + (Math.min(paceMax, Math.max(0.5, seen)) - pace) * paceRate;
+}
+
+function hasRoom(runner: RunnerProcess): boolean {
+  return runner.unanswered === 0 || (runner.openMs < workInRunnerMaxMs && !runner.isHeld);
+}
