@@ -8,7 +8,8 @@ const about: Readonly<Record<string, string>> = {
   'workflow.description': 'For people.',
   'workflow.triggers': 'What starts it; without any it is started by hand (`nflow run`, a test run).',
   'workflow.durability': 'When the answer leaves: see [what survives what](../explanation/durability.md).',
-  'workflow.isolation': '`fresh` gives every run a realm of its own, at about six milliseconds a run, and a VM of its own while it waits.',
+  'workflow.isolation':
+    '`fresh` gives every run a realm of its own, at about six milliseconds a run, and a VM of its own while it waits.',
   'workflow.timeout': 'Wall time from the request to the end; default 30s. Past it the run ends `timed_out`.',
   'workflow.trustGroup': 'Workflows of different groups never share a runner process. Default: all are of one group.',
   'workflow.nodes': 'The graph.',

@@ -81,7 +81,7 @@ function visit({ host, port, paths, body, leavesAfterMs }: CrowdOptions, index: 
       );
       if (leavesAfterMs !== null) setTimeout(() => socket.destroy(), leavesAfterMs);
     });
-    socket.on('data', (chunk) => {
+    socket.on('data', (chunk: Buffer) => {
       let response: ReturnType<ResponseReader['push']>;
       try {
         response = reader.push(chunk);

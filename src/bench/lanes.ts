@@ -5,6 +5,7 @@ import type { LoadOptions, LoadResult } from './load-generator.ts';
 import { describeMachine } from './machine.ts';
 import { startBenchServer } from './nflow-server.ts';
 import { orderLoad, showRound } from './order-load.ts';
+import { untilLanesAreUp } from './server-metrics.ts';
 
 /** Clients of the light workflow, and of the heavy one: more than its runners can serve, fewer than are refused. */
 const lightConnections = 4;
@@ -21,6 +22,7 @@ export async function runLanesBench(options: BenchOptions): Promise<BenchReport>
   options.onProgress('starting a server');
   const server = await startBenchServer(null, { definitions: [heavyWorkflow(heavyLoops())] });
   try {
+    await untilLanesAreUp(server.port);
     const show = showRound(options);
     const light = orderLoad(server.port, '/bench/ephemeral', lightConnections, options);
     const heavy = heavyLoad(server.port, options);

@@ -1,6 +1,8 @@
 /** Memory of a tree of processes, from /proc: proportional set size, which counts a page shared by n processes as 1/n for each. */
 import { readdirSync, readFileSync } from 'node:fs';
 
+const pageKiB = 4;
+
 interface RunningProcess {
   id: number;
   parentId: number;
@@ -39,9 +41,20 @@ function descendantsOf(rootId: number, processes: readonly RunningProcess[]): Se
   return members;
 }
 
+/** Resident memory that is not shared with files: of a process of another user this is all that can be told. It has its own heaps in it. */
+function privateKiB(id: number): number {
+  try {
+    const [, resident, shared] = readFileSync(`/proc/${id}/statm`, 'utf8').split(' ').map(Number);
+    return ((resident as number) - (shared as number)) * pageKiB;
+  } catch {
+    // It has ended meanwhile.
+    return 0;
+  }
+}
+
 /**
  * PSS in MiB of the processes below `rootId` (itself included) whose command matches, and of all below those. Null when it cannot
- * be told: no /proc, nothing that matches, or processes of another user that may not be looked at.
+ * be told: no /proc, or nothing that matches. Of a process of another user, which may not be looked at, its private memory.
  */
 export function proportionalMemoryMiB(rootId: number, commandPattern: RegExp): number | null {
   const processes = listProcesses();
@@ -58,8 +71,8 @@ export function proportionalMemoryMiB(rootId: number, commandPattern: RegExp): n
     try {
       kiB += Number(/^Pss:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${id}/smaps_rollup`, 'utf8'))?.[1] ?? 0);
     } catch (error) {
-      // It may have ended meanwhile; one that may not be read would make the sum a lie.
-      if ((error as NodeJS.ErrnoException).code === 'EACCES') return null;
+      // It may have ended meanwhile.
+      if ((error as NodeJS.ErrnoException).code === 'EACCES') kiB += privateKiB(id);
     }
   }
   return Math.round(kiB / 102.4) / 10;

@@ -19,7 +19,7 @@ export interface ServerProcess {
 const readyTimeoutMs = 60_000;
 const readyIntervalMs = 20;
 /** The gateway's own process: the supervisor, which starts it, has another script. */
-const gatewayCommand = /\/cli\/gateway\.[jt]s/;
+const gatewayCommand = /\/cli\/gateway-entry\.[jt]s/;
 const stopTimeoutMs = 30_000;
 
 /** `flags` are those of `nflow start`; its configuration must have this port. */

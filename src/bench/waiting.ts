@@ -2,13 +2,14 @@ import { judge } from './bars.ts';
 import type { BenchOptions, BenchReport } from './bench.ts';
 import { type BenchChild, startChild } from './child.ts';
 import { type CrowdOptions, generateCrowd } from './crowd.ts';
-import { generateLoad, measurementOf } from './load.ts';
+import { measurementOf } from './load.ts';
 import type { LoadResult } from './load-generator.ts';
 import { describeMachine } from './machine.ts';
 import { type BenchServer, startBenchServer } from './nflow-server.ts';
-import { orderLoad } from './order-load.ts';
+import { orderJson } from './order.ts';
 import type { BenchRow } from './row.ts';
 import { benchScript } from './script.ts';
+import { readMetric, untilLanesAreUp } from './server-metrics.ts';
 import type { WaitingTargetReport } from './waiting-target.ts';
 
 export interface WaitingBenchSizes {
@@ -19,9 +20,9 @@ export interface WaitingBenchSizes {
 
 const defaultSizes: WaitingBenchSizes = { left: 10_000, sync: 8_000 };
 const delayMs = 2_000;
-/** Clients a second: all of them wait at the same time, and no backlog of connections overflows. */
-const arrivalsPerSecond = 4_000;
-const leavesAfterMs = 200;
+/** Clients a second: what one gateway takes in on two cores, with a connection and a call each. */
+const arrivalsPerSecond = 2_000;
+const leavesAfterMs = 1_500;
 /** For the executions of clients that have left. */
 const endsWithinMs = 90_000;
 const sampleIntervalMs = 250;
@@ -29,6 +30,10 @@ const sampleIntervalMs = 250;
 const crowdedWorkflows = 200;
 const crowdedMaxSize = 50;
 const crowdedWaitMs = 5_000;
+/** The last one comes before the first one is over. Each needs a VM of its own, which takes tens of milliseconds to make. */
+const crowdedPerSecond = 42;
+/** The other workflow: a request now and then, since it is not its load that is looked at. */
+const anotherPerSecond = 50;
 
 /**
  * `waiting.200over50`: another workflow's requests while 200 workflows wait and 50 VMs are allowed. `waiting.10000` and
@@ -50,6 +55,7 @@ export async function runWaitingBench(
       definitions: ['durable', 'ephemeral'].map((durability) => waitingWorkflow(durability, port)),
     });
     try {
+      await untilLanesAreUp(server.port);
       // The programs are compiled and every process is up before memory is compared.
       await generateCrowd(crowdOf(server, '/bench/waiting/durable', 200, null));
       await generateCrowd(crowdOf(server, '/bench/waiting/ephemeral', 200, null));
@@ -64,19 +70,21 @@ export async function runWaitingBench(
   return { machine, rows };
 }
 
-async function measureCrowded({ onProgress, durationMs, warmUpMs }: BenchOptions): Promise<BenchRow> {
+async function measureCrowded({ onProgress }: BenchOptions): Promise<BenchRow> {
   const name = 'waiting.200over50';
   onProgress('starting a server with max_size = 50');
   const definitions = Array.from({ length: crowdedWorkflows }, (_, index) => sleepingWorkflow(index));
   const server = await startBenchServer(null, { definitions, config: `[vm_pool]\nmax_size = ${crowdedMaxSize}\n` });
   try {
+    await untilLanesAreUp(server.port);
     const paths = definitions.map((_, index) => `/bench/sleeping/${index}`);
-    const crowd: CrowdOptions = { ...crowdOf(server, '/', crowdedWorkflows, null), paths };
-    const waited = generateCrowd(crowd);
-    const another = await generateLoad({
-      ...orderLoad(server.port, '/bench/ephemeral', 1, { durationMs, warmUpMs, rounds: 1, onProgress }),
-      warmUpMs: 500,
-      durationMs: crowdedWaitMs,
+    const crowd = crowdOf(server, '/', crowdedWorkflows, null);
+    const waited = generateCrowd({ ...crowd, paths, perSecond: crowdedPerSecond });
+    const clients = Math.ceil(((crowdedWorkflows / crowdedPerSecond) * 1000 + crowdedWaitMs) / 1000) * anotherPerSecond;
+    const another = await generateCrowd({
+      ...crowdOf(server, '/bench/ephemeral', clients, null),
+      body: orderJson,
+      perSecond: anotherPerSecond,
     });
     const waiting = await waited;
     show(onProgress, name, waiting);
@@ -177,10 +185,8 @@ function sleepingWorkflow(index: number): object {
   };
 }
 
-async function countSucceeded(server: BenchServer, workflow: string): Promise<number> {
-  const answer = await fetch(`http://127.0.0.1:${server.port}/metrics`);
-  const line = new RegExp(`^nflow_executions_total\\{workflow="${workflow}",status="succeeded"\\} (\\d+)$`, 'm');
-  return Number(line.exec(await answer.text())?.[1] ?? 0);
+function countSucceeded(server: BenchServer, workflow: string): Promise<number> {
+  return readMetric(server.port, `nflow_executions_total{workflow="${workflow}",status="succeeded"}`);
 }
 
 /** The most memory that a server had, beyond what it had when the watch began. */

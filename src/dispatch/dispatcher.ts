@@ -110,6 +110,7 @@ export class RunnerDispatcher implements Dispatcher {
       launcher,
       slowRunners: options.slowRunners ?? 0,
       onFrame: (runner, frame) => this.#onFrame(runner, frame),
+      onRead: (runner) => this.#pump(runner),
       onGone: (runner) => this.#onGone(runner),
       onJoined: (lane) => this.#pumpAll(lane),
     });
@@ -144,7 +145,7 @@ export class RunnerDispatcher implements Dispatcher {
     const run = new DispatchedRun(++this.#lastToken, start, listener, profile, profile.group.fast);
     const lane = this.#laneFor(run);
     run.lane = lane;
-    if (lane.open > 0 && start.isReturning !== true && this.#isRefused(lane, profile)) {
+    if (lane.open > 0 && start.isReturning !== true && this.#isRefused(lane, run)) {
       run.state = 'over';
       this.#exhaustedTotal++;
       queueMicrotask(() => listener.onLoss({ kind: 'pool_exhausted' }));
@@ -264,8 +265,10 @@ export class RunnerDispatcher implements Dispatcher {
     return mayBeLong && fast.open > profile.openInFast ? slow : fast;
   }
 
-  #isRefused(lane: Lane, profile: WorkflowProfile): boolean {
-    return lane.predictedWaitMs(profile) > this.#options.vmPool.acquireTimeoutMs + refusalSlackMs;
+  #isRefused(lane: Lane, { profile, size }: DispatchedRun): boolean {
+    return (
+      lane.predictedWaitMs(profile, profile.startCostMs(size)) > this.#options.vmPool.acquireTimeoutMs + refusalSlackMs
+    );
   }
 
   #startAlone(start: RunStart, listener: RunListener, profile: WorkflowProfile, nowMs: number): RunHandle {
@@ -359,8 +362,10 @@ export class RunnerDispatcher implements Dispatcher {
     this.#fleet.tick(nowMs);
     const oldestMs = nowMs - this.#options.vmPool.acquireTimeoutMs - refusalSlackMs;
     for (const { fast, slow } of this.#fleet.groups) {
-      this.#refuseWaiting(fast, oldestMs);
-      this.#refuseWaiting(slow, oldestMs);
+      for (const lane of [fast, slow]) {
+        lane.tick();
+        this.#refuseWaiting(lane, oldestMs);
+      }
     }
     if (this.#profiles.size > profilesMax) this.#forgetProfiles();
   }
@@ -410,11 +415,9 @@ export class RunnerDispatcher implements Dispatcher {
         return;
       case frameType.evicted:
         this.#evict(run, runner, false);
-        this.#pump(runner);
         return;
     }
     this.#onAnswer(runner, run, frame);
-    this.#pump(runner);
   }
 
   #onAnswer(runner: RunnerProcess, run: DispatchedRun, frame: Frame): void {
@@ -471,6 +474,7 @@ export class RunnerDispatcher implements Dispatcher {
       run.lane.learnPace(durationMs, cpuMs);
       run.segmentCpuMs = -1;
     }
+    if (run.runner !== null) run.runner.busyMs += durationMs + acquiredMs;
     const observer = this.#observer;
     observer?.onSegment(run.lane.name, durationMs);
     if (run.hasStarted) {
@@ -478,6 +482,7 @@ export class RunnerDispatcher implements Dispatcher {
       return acquiredMs;
     }
     run.hasStarted = true;
+    if (profile.samples === 0) profile.group.learnBinding(acquiredMs + cpuMs);
     // A large payload tells of itself, not of its workflow.
     if (run.size < largePayloadSize) profile.learnStart(cpuMs);
     profile.learnAcquire(acquiredMs);

@@ -5,15 +5,21 @@ import type { WorkflowProfile } from './workflow-profile.ts';
 
 export type LaneName = 'fast' | 'slow' | 'quarantine';
 
-/** Estimated work in a runner's socket and in its hands. What it has cannot be taken back: the rest waits here, where it can. */
-const workInRunnerMaxMs = 2;
+/**
+ * Estimated work in a runner's socket and in its hands. What it has cannot be taken back: the rest waits here, where it can. When this
+ * process takes longer than that to come back to it, the runner would stand idle while work waits: then it gets as much as that took.
+ */
+const workInRunnerMs = 2;
+const workInRunnerMaxMs = 50;
+/** The way back, a tick. */
+const lessRate = 0.1;
 /** What binding a workflow to a VM of another runner costs, when runners are compared. */
 const bindingMs = 3;
 /** CPU that a workflow may use in its turn. */
 const quantaMs = { fast: 1, slow: 20, quarantine: 20 } as const;
 /** Weight of one observation of the pace, its bounds, and the least wait that teaches something. */
 const paceRate = 0.2;
-const paceMax = 20;
+const paceMax = 5;
 const paceMinMs = 20;
 
 /**
@@ -45,13 +51,14 @@ export class Lane {
     return this.runners.length > 0;
   }
 
-  /** Milliseconds that a new run of the workflow would wait. */
-  predictedWaitMs(profile: WorkflowProfile): number {
+  /** Milliseconds that a new run of the workflow, of so much CPU, would wait. */
+  predictedWaitMs(profile: WorkflowProfile, costMs: number): number {
     const { runners, starts } = this;
-    if (runners.length === 0) return starts.aheadOf(profile);
+    const aheadMs = starts.aheadOf(profile, costMs);
+    if (runners.length === 0) return aheadMs;
     let leastMs = Number.POSITIVE_INFINITY;
     for (const runner of runners) leastMs = Math.min(leastMs, runner.openMs + runner.deliveries.totalMs);
-    return Math.max(this.#segmentPace, this.#waitPace) * (leastMs + starts.aheadOf(profile) / runners.length);
+    return Math.max(this.#segmentPace, this.#waitPace) * (leastMs + aheadMs / runners.length);
   }
 
   /** Sends the run's first segment to the runner that has room and least to do, or lets it wait. */
@@ -60,10 +67,11 @@ export class Lane {
     const costMs = run.profile.startCostMs(run.size);
     const runner = this.starts.size === 0 ? this.#leastBusy(run.start.program.id) : null;
     if (runner !== null) {
+      fill(runner, nowMs);
       runner.start(run, costMs, nowMs);
       return;
     }
-    const predictedMs = this.predictedWaitMs(run.profile);
+    const predictedMs = this.predictedWaitMs(run.profile, costMs);
     this.starts.push({ run, delivery: null, costMs, queuedMs: nowMs, predictedMs });
   }
 
@@ -72,11 +80,17 @@ export class Lane {
     this.#count(run);
     const costMs = run.profile.deliveryCostMs(delivery.json.length);
     if (runner.deliveries.size === 0 && hasRoom(runner)) {
+      fill(runner, nowMs);
       runner.deliver(run, delivery, costMs);
       return;
     }
     run.queuedDeliveries++;
     runner.deliveries.push({ run, delivery, costMs, queuedMs: nowMs, predictedMs: 0 });
+  }
+
+  /** Called every few tens of milliseconds: what was learned of a moment of much work is forgotten again. */
+  tick(): void {
+    for (const runner of this.runners) runner.roomMs += (workInRunnerMs - runner.roomMs) * lessRate;
   }
 
   /** A segment took so long, and so much CPU. */
@@ -86,6 +100,12 @@ export class Lane {
 
   /** Gives the runner what waits, while it has room. */
   pump(runner: RunnerProcess, nowMs: number): void {
+    if (runner.unanswered === 0) {
+      const idleMs = nowMs - runner.filledMs - runner.busyMs;
+      runner.roomMs = Math.min(workInRunnerMaxMs, Math.max(runner.roomMs, idleMs));
+    }
+    runner.busyMs = 0;
+    runner.filledMs = nowMs;
     while (hasRoom(runner)) {
       const work = this.#takeFor(runner);
       if (work === null) return;
@@ -166,6 +186,13 @@ function learnPace(pace: number, seen: number): number {
   return pace + (Math.min(paceMax, Math.max(0.5, seen)) - pace) * paceRate;
 }
 
+/** The runner is given work outside of `pump`: what it did before does not count in the time since. */
+function fill(runner: RunnerProcess, nowMs: number): void {
+  if (runner.unanswered > 0) return;
+  runner.filledMs = nowMs;
+  runner.busyMs = 0;
+}
+
 function hasRoom(runner: RunnerProcess): boolean {
-  return runner.unanswered === 0 || (runner.openMs < workInRunnerMaxMs && !runner.isHeld);
+  return runner.unanswered === 0 || (runner.openMs < runner.roomMs && !runner.isHeld);
 }

@@ -15,9 +15,12 @@ export class LastWords {
     return this.#written.includes(stackHeading);
   }
 
-  /** The first line that says something, for the log. */
+  /** The first line that names an error, else the first that says something: for the log. */
   get text(): string {
-    const lines = this.#written.split('\n').map((line) => line.replace(/^[#\s]+/, '').trim());
-    return lines.find((line) => /[a-z]{4}/i.test(line) && !line.endsWith(':') && !line.startsWith('<--- ')) ?? '';
+    const lines = this.#written
+      .split('\n')
+      .map((line) => line.replace(/^[#\s]+/, '').trim())
+      .filter((line) => /[a-z]{4}/i.test(line) && !line.endsWith(':') && !line.startsWith('<--- '));
+    return lines.find((line) => /error/i.test(line)) ?? lines[0] ?? '';
   }
 }

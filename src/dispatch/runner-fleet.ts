@@ -20,6 +20,7 @@ export interface FleetOptions {
   /** Tells the supervisor which processes to clean up when this one dies. */
   onRunners?: (pids: number[]) => void;
   onFrame(runner: RunnerProcess, frame: Frame): void;
+  onRead(runner: RunnerProcess): void;
   /** A runner ended; what it had is to be lost before the lane goes on. */
   onGone(runner: RunnerProcess): void;
   /** The lane has a runner more. */
@@ -63,6 +64,7 @@ export class RunnerFleet {
   readonly #delays = new Set<NodeJS.Timeout>();
   readonly #events = {
     onFrame: (runner: RunnerProcess, frame: Frame): void => this.#options.onFrame(runner, frame),
+    onRead: (runner: RunnerProcess): void => this.#options.onRead(runner),
     onExit: (runner: RunnerProcess, how: string): void => this.#onExit(runner, how),
   };
   #failedStarts = 0;

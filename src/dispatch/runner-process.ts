@@ -13,6 +13,8 @@ import { type Delivery, WorkQueue } from './work-queue.ts';
 
 export interface RunnerEvents {
   onFrame(runner: RunnerProcess, frame: Frame): void;
+  /** All frames that had arrived have been handed out. */
+  onRead(runner: RunnerProcess): void;
   /** After the last frame has been handed out. */
   onExit(runner: RunnerProcess, how: string): void;
 }
@@ -54,6 +56,11 @@ export class RunnerProcess {
   unanswered = 0;
   /** Their estimated CPU. */
   openMs = 0;
+  /** How much of that it may have, and when it was given some last. */
+  roomMs = 2;
+  filledMs = 0;
+  /** What it has worked since, by its own account. */
+  busyMs = 0;
   /** Results that wait until it has room. */
   readonly deliveries = new WorkQueue(deliveriesQuantumMs);
   /** CPU that results had more than first segments, while both waited. */
@@ -63,7 +70,7 @@ export class RunnerProcess {
   /** The lane watch's memory of the segment being executed. */
   readonly pace = { token: 0, cpuMs: 0 };
   /** The watchdog's memory of the segment being executed. */
-  readonly watch = { token: 0, sinceMs: 0, sinceCpuMs: 0 };
+  readonly watch = { token: 0, sinceMs: 0, sinceCpuMs: 0, sinceResidentMiB: 0 };
   readonly pool = { size: 0, inUse: 0, createdTotal: 0 };
   readonly #process: IsolatedProcess;
   readonly #lastWords = new LastWords();
@@ -95,6 +102,7 @@ export class RunnerProcess {
       this.lastFrameMs = performance.now();
       try {
         reader.push(chunk, (frame) => events.onFrame(this, frame));
+        events.onRead(this);
       } catch (error) {
         if (!(error instanceof RangeError)) throw error;
         this.kill('protocol');

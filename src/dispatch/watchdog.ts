@@ -12,6 +12,8 @@ const intervalMs = 50;
 const graceMs = 300;
 /** Resident memory that a runner may have beside what one VM may use: Node, the isolates of light workflows, garbage. */
 const residentBaseMiB = 1536;
+/** What one segment may add beyond its VM's heap twice over: the text that it was sent, and what it sends. */
+const growthBaseMiB = 256;
 /** From here on a runner is asked to give up the VMs that it needs least. */
 const residentRelievedMiB = 1024;
 /** Looks between two at a runner's memory. */
@@ -56,6 +58,7 @@ export class Watchdog {
       watch.token = token;
       watch.sinceMs = nowMs;
       watch.sinceCpuMs = readThreadCpuMs(runner.pid) ?? 0;
+      watch.sinceResidentMiB = readResidentMiB(runner.pid) ?? 0;
       return;
     }
     const cpuMs = (readThreadCpuMs(runner.pid) ?? 0) - watch.sinceCpuMs;
@@ -79,7 +82,10 @@ export class Watchdog {
       runner.kill('max_execution_seconds');
       return;
     }
-    const residentMiB = readResidentMiB(runner.pid);
-    if (residentMiB !== null && residentMiB > residentBaseMiB + 2 * this.#options.maxMemoryMiB) runner.kill('memory');
+    // One segment executes at a time: what is added meanwhile is its doing.
+    const residentMiB = readResidentMiB(runner.pid) ?? 0;
+    const vmMiB = 2 * this.#options.maxMemoryMiB;
+    if (residentMiB > residentBaseMiB + vmMiB || residentMiB - watch.sinceResidentMiB > growthBaseMiB + vmMiB)
+      runner.kill('memory');
   }
 }

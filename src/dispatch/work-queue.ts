@@ -22,20 +22,23 @@ export interface QueuedWork {
   predictedMs: number;
 }
 
-/** The waiting segments of one workflow, first in, first out. */
+/** What one workflow has in the queue, first in, first out. */
 class Flow {
   readonly profile: WorkflowProfile;
   readonly items: QueuedWork[] = [];
   /** Index of the first one that has not left. */
   head = 0;
   waitingMs = 0;
-  /** CPU that it may use in this turn. */
-  deficitMs = 0;
+  /** CPU that it may still use before its turn comes again. */
+  creditMs: number;
+  /** In the list of those that are served first. */
+  isUrgent = false;
   /** In the ring. */
   next: Flow = this;
 
-  constructor(profile: WorkflowProfile) {
+  constructor(profile: WorkflowProfile, creditMs: number) {
     this.profile = profile;
+    this.creditMs = creditMs;
   }
 
   get first(): QueuedWork | undefined {
@@ -50,28 +53,32 @@ class Flow {
       this.items.splice(0, this.head);
       this.head = 0;
     }
-    this.waitingMs -= work.costMs;
+    this.waitingMs = this.first === undefined ? 0 : this.waitingMs - work.costMs;
     return work;
   }
 }
 
 /**
- * Waiting segments, in the order of a deficit round robin over their workflows (Shreedhar and Varghese, 1995): each turn a workflow
- * may use `quantumMs` of CPU, and what it does not use it keeps for its next turn while it has something waiting. So each gets the same share of CPU, whatever
- * it queues and however long its segments are.
+ * Waiting segments, in the order of a deficit round robin over their workflows (Shreedhar and Varghese, 1995): each round a workflow
+ * may use `quantumMs` of CPU, and what its next segment needs beyond that is saved up over rounds. So each gets the same share of CPU,
+ * whatever it queues and however long its segments are.
  *
- *   last ──► current ──► next ──► … ──► last       a ring of the flows that have something waiting
+ * Within a round, whoever can pay for its next segment is served before the rounds go on, in the order of arrival. So a workflow that
+ * asks for little does not wait for a round of a hundred others that ask for much, and gets no more than its share all the same.
+ *
+ *   urgent   A, B             can pay: served first
+ *   ring     last ► C ► … ► A ► last      all that have had something since their last turn; at its turn an empty one leaves
  */
 export class WorkQueue {
   readonly #quantumMs: number;
   readonly #flows = new Map<WorkflowProfile, Flow>();
-  /** The flow whose turn was last, before the current one; null when nothing waits. */
+  #urgent: Flow[] = [];
+  /** The flow whose turn was last; null when the ring is empty. */
   #last: Flow | null = null;
-  /** Whether the current flow has had its quantum. */
-  #isServed = false;
   size = 0;
-  /** Estimated CPU of all that waits. */
+  /** Estimated CPU of all that waits, and of what is served first. */
   totalMs = 0;
+  #urgentMs = 0;
 
   constructor(quantumMs: number) {
     this.#quantumMs = quantumMs;
@@ -81,7 +88,7 @@ export class WorkQueue {
     const { profile } = work.run;
     let flow = this.#flows.get(profile);
     if (flow === undefined) {
-      flow = new Flow(profile);
+      flow = new Flow(profile, this.#quantumMs);
       this.#flows.set(profile, flow);
       this.#append(flow);
     }
@@ -89,61 +96,94 @@ export class WorkQueue {
     flow.waitingMs += work.costMs;
     this.size++;
     this.totalMs += work.costMs;
+    this.#hasten(flow);
   }
 
   /** What is to be sent next, or null. Work whose run is gone meanwhile comes out as well. */
   take(): QueuedWork | null {
-    let unserved = 0;
-    while (this.#last !== null) {
-      const flow = this.#last.next;
-      if (!this.#isServed) {
-        this.#isServed = true;
-        flow.deficitMs += this.#quantumMs;
-      }
-      const first = flow.first as QueuedWork;
-      if (first.costMs <= flow.deficitMs) {
-        flow.deficitMs -= first.costMs;
-        return this.#takeFrom(flow);
-      }
-      this.#last = flow;
-      this.#isServed = false;
-      // A whole round in which nobody could afford its first segment: all at once get the rounds that the first of them still needs.
-      if (++unserved === this.#flows.size) {
+    if (this.size === 0) {
+      this.#forgetAll();
+      return null;
+    }
+    let turns = 0;
+    while (this.#urgent.length === 0) {
+      this.#nextTurn();
+      // A whole round in which nobody could pay: all at once get the rounds that the first of them still needs.
+      if (++turns > this.#flows.size) {
         this.#skipRounds();
-        unserved = 0;
+        turns = 0;
       }
     }
-    return null;
+    const flow = this.#urgent.shift() as Flow;
+    const first = flow.first as QueuedWork;
+    this.#urgentMs -= first.costMs;
+    flow.isUrgent = false;
+    flow.creditMs -= first.costMs;
+    const work = this.#takeFrom(flow);
+    this.#hasten(flow);
+    return work;
   }
 
-  /** Milliseconds of CPU before a new segment of the workflow, if it were queued now. */
-  aheadOf(profile: WorkflowProfile): number {
+  /** Milliseconds of CPU before a new segment of the workflow, which takes `costMs`, if it were queued now. */
+  aheadOf(profile: WorkflowProfile, costMs: number): number {
     if (this.size === 0) return 0;
-    const own = this.#flows.get(profile)?.waitingMs ?? 0;
-    return Math.min(this.totalMs, (own + this.#quantumMs) * this.#flows.size);
+    const flow = this.#flows.get(profile);
+    const ownMs = flow?.waitingMs ?? 0;
+    const creditMs = flow?.creditMs ?? this.#quantumMs;
+    if (ownMs + costMs <= creditMs) return Math.min(this.totalMs, this.#urgentMs + ownMs);
+    return Math.min(this.totalMs, (ownMs + this.#quantumMs) * this.#flows.size);
   }
 
   /** Takes out the first segments of each workflow while `isOver` says so. */
   takeWhile(isOver: (work: QueuedWork) => boolean, onTaken: (work: QueuedWork) => void): void {
+    const taken: QueuedWork[] = [];
     for (const flow of this.#flows.values()) {
-      while (flow.first !== undefined && isOver(flow.first)) onTaken(this.#takeOut(flow));
+      while (flow.first !== undefined && isOver(flow.first)) taken.push(this.#takeFrom(flow));
     }
-    this.#dropEmpty();
+    if (taken.length === 0) return;
+    // Whose first segment is another one now may not be able to pay for it.
+    const urgent = this.#urgent;
+    this.#urgent = [];
+    this.#urgentMs = 0;
+    for (const flow of urgent) {
+      flow.isUrgent = false;
+      this.#hasten(flow);
+    }
+    for (const work of taken) onTaken(work);
   }
 
   #takeFrom(flow: Flow): QueuedWork {
-    const work = this.#takeOut(flow);
-    if (flow.first === undefined) this.#removeCurrent(flow);
-    return work;
-  }
-
-  #takeOut(flow: Flow): QueuedWork {
     const work = flow.take();
     this.size--;
     this.totalMs = this.size === 0 ? 0 : this.totalMs - work.costMs;
     return work;
   }
 
+  /** A flow that can pay for its first segment is served before the next turn. */
+  #hasten(flow: Flow): void {
+    const { first } = flow;
+    if (flow.isUrgent || first === undefined || first.costMs > flow.creditMs) return;
+    flow.isUrgent = true;
+    this.#urgent.push(flow);
+    this.#urgentMs += first.costMs;
+  }
+
+  /** The flow whose turn it is gets its quantum, or leaves when it has nothing waiting. */
+  #nextTurn(): void {
+    const last = this.#last as Flow;
+    const flow = last.next;
+    if (flow.first === undefined) {
+      this.#flows.delete(flow.profile);
+      if (last === flow) this.#last = null;
+      else last.next = flow.next;
+      return;
+    }
+    flow.creditMs += this.#quantumMs;
+    this.#last = flow;
+    this.#hasten(flow);
+  }
+
+  /** It joins at the end: its turn comes after everybody else's. */
   #append(flow: Flow): void {
     const last = this.#last;
     if (last === null) {
@@ -152,46 +192,25 @@ export class WorkQueue {
       flow.next = last.next;
       last.next = flow;
     }
-    // It joins at the end: the one whose turn it is stays the current one.
-    if (last === null) this.#isServed = false;
     this.#last = flow;
   }
 
-  /** Takes the current flow, which has nothing waiting any more, out of the ring. */
-  #removeCurrent(flow: Flow): void {
-    const last = this.#last as Flow;
-    this.#flows.delete(flow.profile);
-    this.#isServed = false;
-    if (last === flow) this.#last = null;
-    else last.next = flow.next;
-  }
-
-  #dropEmpty(): void {
-    for (let left = this.#flows.size; left > 0 && this.#last !== null; left--) {
-      const flow = this.#last.next;
-      if (flow.first === undefined) {
-        this.#removeCurrent(flow);
-      } else {
-        this.#last = flow;
-        this.#isServed = false;
-      }
-    }
+  /** Nothing waits: nobody owes or saves anything. */
+  #forgetAll(): void {
+    if (this.#last === null) return;
+    this.#flows.clear();
+    this.#last = null;
+    this.#urgent = [];
+    this.#urgentMs = 0;
   }
 
   #skipRounds(): void {
-    const end = this.#last as Flow;
     let rounds = Number.POSITIVE_INFINITY;
-    let flow = end;
-    do {
-      flow = flow.next;
-      rounds = Math.min(rounds, ((flow.first as QueuedWork).costMs - flow.deficitMs) / this.#quantumMs);
-    } while (flow !== end);
-    // The last of these rounds is the one that `take` is about to begin.
+    for (const { first, creditMs } of this.#flows.values()) {
+      if (first !== undefined) rounds = Math.min(rounds, (first.costMs - creditMs) / this.#quantumMs);
+    }
+    // The last of these rounds is the one that comes next.
     const skippedMs = Math.max(0, Math.ceil(rounds) - 1) * this.#quantumMs;
-    if (skippedMs === 0) return;
-    do {
-      flow = flow.next;
-      flow.deficitMs += skippedMs;
-    } while (flow !== end);
+    for (const flow of this.#flows.values()) if (flow.first !== undefined) flow.creditMs += skippedMs;
   }
 }

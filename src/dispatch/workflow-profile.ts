@@ -8,7 +8,7 @@ const lightAgainMs = fastBudgetMs / 2;
 const learningRate = 0.1;
 /** Segments after which a workflow's times are believed. */
 const knownAfter = 3;
-/** What a segment of a workflow that never ran is expected to take: as much as a runner is given at a time. */
+/** What a segment of a workflow that never ran is expected to take at least: as much as a runner is given at a time. */
 const unknownMs = 2;
 /** Weight of a new observation of the time until a run has its VM: it is next to nothing, or that of making one. */
 const acquireRate = 0.5;
@@ -95,7 +95,7 @@ export class WorkflowProfile {
   }
 
   #costMs(meanMs: number, size: number): number {
-    const costMs = (this.samples === 0 ? unknownMs : meanMs) + overheadMs;
+    const costMs = (this.samples === 0 ? Math.max(unknownMs, this.group.bindingMs) : meanMs) + overheadMs;
     return size < largePayloadSize ? costMs : Math.max(costMs, size * perByteMs);
   }
 }

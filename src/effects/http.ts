@@ -146,7 +146,7 @@ function toWire(request: HttpRequest, { idempotencyKey, isFirstSending }: Effect
     { name: 'user-agent', value: 'nflow' },
   ];
   if (!isSafeMethod(request.method)) defaults.push({ name: 'Idempotency-Key', value: idempotencyKey });
-  const sending: EffectSending = isFirstSending && !given.has('idempotency-key') ? 'first' : 'any';
+  const sending: EffectSending = isFirstSending && !given.has('idempotency-key') ? 'first' : 'later';
   const headers = [
     ...request.headers.filter(({ name }) => name.toLowerCase() !== effectHeader),
     ...defaults.filter(({ name }) => !given.has(name.toLowerCase())),

@@ -5,15 +5,15 @@
  * Its value tells about the request's `Idempotency-Key`:
  *
  *   first   nFlow made the key, and this call has certainly not been sent under it before
- *   any     it may have been sent before, or the workflow set a key of its own
+ *   later   it may have been sent before, or the workflow set a key of its own
  */
 export const effectHeader = 'nflow-effect';
 
-export type EffectSending = 'first' | 'any';
+export type EffectSending = 'first' | 'later';
 
 /**
  * True for a call whose key protects nothing yet: there is no earlier one that it could repeat. A server that cannot honour keys may
- * perform it as a request without one; the repeat of it, if there is ever one, says `any` and is refused.
+ * perform it as a request without one; the repeat of it, if there is ever one, says `later` and is refused.
  */
 export function isFirstSending(value: string | string[] | undefined): boolean {
   return value === ('first' satisfies EffectSending);

@@ -8,8 +8,8 @@ import { requestIdHeader } from './composed-answer.ts';
 import { type Connection, connectionOf } from './connection.ts';
 import { isRetryable, type Problem, problemText, problemType, refusal, retryAfterSeconds } from './problem.ts';
 
-/** Time for the client to read the answer before the connection goes. */
-const farewellMs = 500;
+/** Time for a client to end its sending and to read the answer: a connection closed under what is still arriving is reset, answer and all. */
+const farewellMs = 2_000;
 
 interface ParserError extends Error {
   code?: string;
@@ -68,7 +68,10 @@ export function endWithProblem(socket: Duplex, connection: Connection, reason: P
     `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\nConnection: close\r\nContent-Type: ${problemType}\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\n${requestIdHeader}: ${problem.requestId}\r\n${retry}\r\n${body}`,
   );
-  setTimeout(() => socket.destroy(), farewellMs).unref();
+  const timer = setTimeout(() => socket.destroy(), farewellMs).unref();
+  // What still arrives is thrown away; with its end the socket closes by itself.
+  socket.resume();
+  socket.once('close', () => clearTimeout(timer));
   metrics.onHttpAnswer(problem.status);
   metrics.onRejected(problem.code);
 }

@@ -29,7 +29,7 @@ export class ConnectionLimit {
   admit(socket: Socket): boolean {
     if (this.#open >= this.#max) {
       socket.on('error', () => socket.destroy());
-      // What it sends is not read: an answer to something that nobody looked at fits every request.
+      // What it sends is not looked at: an answer to something that nobody looked at fits every request.
       const problem = refusal(
         'queue_full',
         'The server has as many connections as it can. Connect again after the time in Retry-After.',

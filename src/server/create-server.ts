@@ -29,7 +29,8 @@ import { ProxyTrust } from './proxy-trust.ts';
 import { TriggerHandler } from './trigger-handler.ts';
 import { InputPlans } from './trigger-input.ts';
 
-const listenBacklog = 1024;
+/** Connections that wait to be accepted; the system's own limit (`somaxconn`) cuts it. Past it clients think that they are connected. */
+const listenBacklog = 4096;
 /** To a port of administration come a few browsers and tools, and a Prometheus. */
 const adminConnectionsMax = 64;
 
@@ -233,7 +234,8 @@ class NflowHttpServer implements HttpServer {
     const { server } = app;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     server.once('error', reject);
-    server.listen({ ...target, backlog: listenBacklog }, resolve);
+    // As an argument: for a socket that is given by its descriptor, Node does not look at the option.
+    server.listen(target, listenBacklog, resolve);
     await promise;
     server.off('error', reject);
     server.on('error', (error) => this.#options.log.error({ error }, 'the listening socket failed'));

@@ -80,6 +80,11 @@ const killers: [name: string, source: string, codes: string[]][] = [
     'const spin = () => Promise.resolve().then(spin); await spin();',
     ['run_timed_out'],
   ],
+  [
+    'a lost error whose message never ends',
+    'const e = new Error("x"); Object.defineProperty(e, "message", { get() { for (;;) {} } }); Promise.reject(e);',
+    ['run_timed_out', 'run_crashed'],
+  ],
   ['a catastrophic regular expression', 'return /^(a+)+$/.test("a".repeat(40) + "b");', ['run_timed_out']],
   [
     'indexOf over a huge array-like',

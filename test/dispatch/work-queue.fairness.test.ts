@@ -70,6 +70,28 @@ test('one that queues a single segment behind ten thousand of another is next bu
   assert.ok(Math.abs(queue.totalMs - (10_000 - before) * 0.1) < 0.01, `${queue.totalMs} ms left`);
 });
 
+test('a workflow that asks for little does not wait for a round of many that ask for much, and gets no more than its share', () => {
+  const queue = new WorkQueue(1);
+  const long = Array.from({ length: 100 }, (_, i) => profileOf(`long-${i}`));
+  for (const profile of long) for (let i = 0; i < 5; i++) push(queue, profile, 20);
+  const little = profileOf('little');
+  // One segment of it for each that another one is given.
+  let waitedMost = 0;
+  for (let i = 0; i < 50; i++) {
+    push(queue, little, 0.01);
+    let waited = 0;
+    while (queue.take()?.run.profile !== little) waited++;
+    waitedMost = Math.max(waitedMost, waited);
+    queue.take();
+  }
+  assert.ok(waitedMost <= 1, `${waitedMost} long ones before it`);
+
+  const greedy = profileOf('greedy');
+  for (let i = 0; i < 20_000; i++) push(queue, greedy, 0.1);
+  const shares = served(queue, 2000);
+  assert.ok((shares.get('greedy') ?? 0) <= 60, `${shares.get('greedy')} of 2000 ms for one of a hundred`);
+});
+
 test('the segments of one workflow keep their order, and all come out once', () => {
   const queue = new WorkQueue(1);
   const profiles = ['a', 'b', 'c'].map(profileOf);
@@ -120,6 +142,7 @@ test('the wait of a workflow with little queued is not that of the others', () =
   const queue = new WorkQueue(1);
   const [many, one] = [profileOf('many'), profileOf('one')];
   for (let i = 0; i < 1000; i++) push(queue, many, 1);
-  assert.ok(queue.aheadOf(many) >= 1000);
-  assert.ok(queue.aheadOf(one) <= 2);
+  assert.ok(queue.aheadOf(many, 1) >= 1000);
+  assert.ok(queue.aheadOf(one, 1) <= 2);
+  assert.ok(queue.aheadOf(one, 5) <= 5);
 });

@@ -1,8 +1,8 @@
 /** What the tests read of nFlow's tables, past nFlow. */
 
+import { parseDsn } from '../../src/config/dsn.ts';
 import { firstEnded, statusOf } from '../../src/store/codes.ts';
 import { connect } from '../../src/store/connect.ts';
-import { parseDsn } from '../../src/config/dsn.ts';
 import type { ExecutionStatus } from '../../src/store/port.ts';
 
 export interface ExecutionRow {

@@ -143,7 +143,7 @@ const refusals: Refusal[] = [
   },
   {
     name: 'a call of a workflow that may have been sent before under its key',
-    request: post(`${json}Idempotency-Key: k\r\nnflow-effect: any\r\n`, '1'),
+    request: post(`${json}Idempotency-Key: k\r\nnflow-effect: later\r\n`, '1'),
     status: 501,
     code: 'not_available',
   },

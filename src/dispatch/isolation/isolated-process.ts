@@ -42,6 +42,8 @@ export class IsolatedProcess {
       throw new Error('no open files are left for a process (EMFILE): raise `ulimit -n`');
     }
     this.socket = socket as Socket;
+    // From its first word on it can be found, and ended without its holder's help.
+    this.socket.once('data', () => void this.pid);
     this.child.once('exit', (_code, signal) => {
       // A holder that was killed did not wait for its runner.
       if (this.#hasHolder && signal !== null) this.#killRunner();
@@ -64,7 +66,11 @@ export class IsolatedProcess {
 
   #killRunner(): void {
     const { pid } = this;
-    if (pid === 0 || pid === this.child.pid) return;
+    if (pid === 0 || pid === this.child.pid) {
+      // It was only just being made, and is not to be found: one that comes up all the same ends when nobody holds its socket.
+      if (this.#hasHolder) this.socket.destroy();
+      return;
+    }
     try {
       process.kill(pid, 'SIGKILL');
     } catch {

@@ -14,10 +14,13 @@ const isRoot = process.getuid?.() === 0;
 /** Makes a plain user of root, who may still enter the folder of this checkout. */
 const asPlainUser = ['unshare', '--user', '--map-user=1000', '--map-group=1000', '--'];
 
-const noLinux = process.platform === 'linux' ? false : 'the layers are made by Linux';
-const noRoot = isRoot ? false : 'a user of its own needs root: runs where the tests run as root';
-const noUserNamespace =
-  noLinux === false && spawnSync('unshare', ['--user', '--map-root-user', '--net', 'true']).status === 0
+const linuxIsMissing = process.platform === 'linux' ? false : 'the layers are made by Linux';
+const rootIsMissing =
+  process.platform === 'linux' && isRoot
+    ? false
+    : 'a user of its own needs root on Linux: runs where the tests run as root';
+const userNamespacesAreMissing =
+  process.platform === 'linux' && spawnSync('unshare', ['--user', '--map-root-user', '--net', 'true']).status === 0
     ? false
     : 'user namespaces are not allowed on this machine';
 
@@ -62,7 +65,7 @@ function assertOnlyOwnDescriptors({ descriptors }: Report): void {
   assert.match(descriptors['4'] ?? '', /nflow-announcement-.* \(deleted\)$/);
 }
 
-test('as root all layers are on, and the kernel says so', { skip: noLinux || noRoot }, async (t) => {
+test('as root all layers are on, and the kernel says so', { skip: rootIsMissing }, async (t) => {
   const report = await tryLayers(t, []);
   assert.deepEqual(
     report.layers.filter(({ on }) => !on),
@@ -77,7 +80,7 @@ test('as root all layers are on, and the kernel says so', { skip: noLinux || noR
   assertOnlyOwnDescriptors(report);
 });
 
-test("Node's permission model alone refuses files and processes", { skip: noLinux }, async (t) => {
+test("Node's permission model alone refuses files and processes", { skip: linuxIsMissing }, async (t) => {
   const others: IsolationLayer[] = ['user', 'privileges', 'pid', 'net', 'ipc', 'mount', 'limits'];
   const { outcomes } = await tryLayers(t, [], others);
   for (const name of ['readShadow', 'readSecret', 'writeOwnCode', 'writeTemporary', 'startShell'] as const)
@@ -85,7 +88,7 @@ test("Node's permission model alone refuses files and processes", { skip: noLinu
 });
 
 test('without the permission model the kernel refuses all the same, as root', {
-  skip: noLinux || noRoot,
+  skip: rootIsMissing,
 }, async (t) => {
   const { outcomes } = await tryLayers(t, [], ['permissions']);
   assert.equal(outcomes.readShadow, 'ENOENT');
@@ -99,7 +102,7 @@ test('without the permission model the kernel refuses all the same, as root', {
   for (const entry of outcomes.rootEntries) assert.doesNotMatch(entry, /^(etc|home|root|proc|dev|sys|tmp|var)$/);
 });
 
-test('a user of its own suffices against files and signals', { skip: noLinux || noRoot }, async (t) => {
+test('a user of its own suffices against files and signals', { skip: rootIsMissing }, async (t) => {
   const { outcomes } = await tryLayers(t, [], ['permissions', 'privileges', 'pid', 'net', 'ipc', 'mount', 'limits']);
   assert.equal(outcomes.readShadow, 'EACCES');
   assert.equal(outcomes.readSecret, 'EACCES');
@@ -108,7 +111,7 @@ test('a user of its own suffices against files and signals', { skip: noLinux || 
   assert.equal(outcomes.becomeRoot, 'EPERM');
 });
 
-test('two runners have two users', { skip: noLinux || noRoot }, async (t) => {
+test('two runners have two users', { skip: rootIsMissing }, async (t) => {
   const [first, second] = await Promise.all([tryLayers(t, []), tryLayers(t, [])]);
   assert.notEqual(first.outcomes.uid, second.outcomes.uid);
 });
@@ -116,7 +119,7 @@ test('two runners have two users', { skip: noLinux || noRoot }, async (t) => {
 const plain = isRoot ? asPlainUser : [];
 
 test('as a plain user all layers but the user are on, and it is said why that is not', {
-  skip: noLinux || noUserNamespace,
+  skip: userNamespacesAreMissing,
 }, async (t) => {
   const report = await tryLayers(t, plain);
   const off = report.layers.filter(({ on }) => !on);
@@ -131,7 +134,7 @@ test('as a plain user all layers but the user are on, and it is said why that is
 });
 
 test('without the permission model the kernel refuses all the same, as a plain user', {
-  skip: noLinux || noUserNamespace,
+  skip: userNamespacesAreMissing,
 }, async (t) => {
   const { outcomes } = await tryLayers(t, plain, ['permissions']);
   assert.equal(outcomes.readShadow, 'ENOENT');
@@ -142,7 +145,9 @@ test('without the permission model the kernel refuses all the same, as a plain u
   assert.equal(outcomes.writeOwnCode, 'EROFS');
 });
 
-test('a layer that is left out is off, with the reason, and the others stay on', { skip: noLinux }, async (t) => {
+test('a layer that is left out is off, with the reason, and the others stay on', {
+  skip: linuxIsMissing,
+}, async (t) => {
   const report = await tryLayers(t, [], ['net']);
   const net = report.layers.find(({ layer }) => layer === 'net');
   assert.deepEqual([net?.on, net?.why], [false, 'left out by [runners] omit']);
@@ -150,7 +155,7 @@ test('a layer that is left out is off, with the reason, and the others stay on',
 });
 
 test('a layer that the kernel refuses is off, with the words of the refusal, and the others stay on', {
-  skip: noLinux || noUserNamespace,
+  skip: userNamespacesAreMissing,
 }, async (t) => {
   // Root of a user namespace that may have no network namespaces, and has no users but itself.
   const refusing = 'echo 0 > /proc/sys/user/max_net_namespaces && exec "$@"';
