@@ -21,7 +21,8 @@ function run(args: string[]): { exitCode: number; output: string } {
 
 /**
  * The compiler rewrites the paths of imports, not those in `new URL('./child.ts', import.meta.url)`: such a path works from the
- * sources and fails from the package. Sources write them with `import.meta.url`'s own ending instead.
+ * sources and fails from the package. Sources write them with `import.meta.url`'s own ending instead. Declarations are not compiled:
+ * they are in the package as they are.
  */
 function pathsToSources(): string[] {
   const found: string[] = [];
@@ -29,7 +30,11 @@ function pathsToSources(): string[] {
     if (!entry.isFile() || !entry.name.endsWith('.js')) continue;
     const path = join(entry.parentPath, entry.name);
     for (const [index, line] of readFileSync(path, 'utf8').split('\n').entries()) {
-      if (/new URL\(\s*['"`][^'"`]*\.ts['"`]|import\.meta\.(?:resolve|dirname)\b.*['"`][^'"`]*\.ts['"`]/.test(line)) {
+      if (
+        /new URL\(\s*['"`][^'"`]*(?<!\.d)\.ts['"`]|import\.meta\.(?:resolve|dirname)\b.*['"`][^'"`]*(?<!\.d)\.ts['"`]/.test(
+          line,
+        )
+      ) {
         found.push(`${path.slice(root.length)}:${index + 1}  ${line.trim()}`);
       }
     }
