@@ -63,8 +63,8 @@ export class Lane {
 
   /** Sends the run's first segment to the runner that has room and least to do, or lets it wait. */
   place(run: DispatchedRun, nowMs: number): void {
-    this.#count(run);
     const costMs = run.profile.startCostMs(run.size);
+    this.#count(run);
     const runner = this.starts.size === 0 ? this.#leastBusy(run.start.program.id) : null;
     if (runner !== null) {
       fill(runner, nowMs);
@@ -117,6 +117,7 @@ export class Lane {
   /** A segment of the run left the lane: it was answered, or will not be. */
   uncount(run: DispatchedRun, segments: number): void {
     this.open -= segments;
+    run.profile.open -= segments;
     if (this.isFast) run.profile.openInFast -= segments;
   }
 
@@ -126,11 +127,13 @@ export class Lane {
     this.uncount(run, segments);
     run.lane = lane;
     lane.open += segments;
+    run.profile.open += segments;
     if (lane.isFast) run.profile.openInFast += segments;
   }
 
   #count(run: DispatchedRun): void {
     this.open++;
+    run.profile.open++;
     if (this.isFast) run.profile.openInFast++;
   }
 

@@ -42,8 +42,11 @@ export class WorkflowProfile {
   samples: number;
   /** Time of a runner until a run has its VM, smoothed. It counts as work, and makes nobody heavy. */
   acquireMs = 0;
+  #lastAcquireMs = 0;
   isHeavy: boolean;
-  /** Segments of it in the fast lane, waiting or sent: what others wait for, and what does not count as others for itself. */
+  /** Segments of it, waiting or sent. */
+  open = 0;
+  /** Those in the fast lane: what others wait for, and what does not count as others for itself. */
   openInFast = 0;
 
   constructor(workflow: string, group: RunnerGroup, learned: LearnedTimes | undefined) {
@@ -71,8 +74,10 @@ export class WorkflowProfile {
     this.startMs = this.#learn(this.startMs, ms);
   }
 
+  /** One VM that had to be made tells nothing of the next run, which will find it: two in a row do. */
   learnAcquire(ms: number): void {
-    this.acquireMs += (ms - this.acquireMs) * acquireRate;
+    this.acquireMs += (Math.min(ms, this.#lastAcquireMs) - this.acquireMs) * acquireRate;
+    this.#lastAcquireMs = ms;
   }
 
   learnDelivery(ms: number): void {
@@ -95,7 +100,12 @@ export class WorkflowProfile {
   }
 
   #costMs(meanMs: number, size: number): number {
-    const costMs = (this.samples === 0 ? Math.max(unknownMs, this.group.bindingMs) : meanMs) + overheadMs;
+    const costMs = (this.samples === 0 ? this.#unknownMs() : meanMs) + overheadMs;
     return size < largePayloadSize ? costMs : Math.max(costMs, size * perByteMs);
+  }
+
+  /** The first one has its VM made, and those behind it find it there. */
+  #unknownMs(): number {
+    return this.open === 0 ? Math.max(unknownMs, this.group.bindingMs) : unknownMs;
   }
 }

@@ -86,7 +86,7 @@ test('verify ends a step that hangs, and fails even when it ends politely', (t) 
 test('verify refuses a step that it does not have', () => {
   const { status, output } = run(['tools/verify.ts', 'lints']);
   assert.equal(status, 2);
-  assert.match(output, /unknown step: lints; there are format, types, layers, house, build, tests/);
+  assert.match(output, /unknown step: lints; there are format, types, layers, house, build, machine, tests/);
 });
 
 test('the format gate catches bad formatting, any and an import that should be a type', (t) => {

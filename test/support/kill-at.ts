@@ -23,7 +23,7 @@ export const doneFile = 'killed-at.json';
 export const folderVariable = 'NFLOW_TEST_KILL_FOLDER';
 
 /** The launcher and the supervisor get the same environment, and must live. */
-const isGateway = /[/\\]cli[/\\]gateway\.[jt]s$/.test(process.argv[1] ?? '');
+const isGateway = /[/\\]cli[/\\]gateway-entry\.[jt]s$/.test(process.argv[1] ?? '');
 
 function watchPoints(folder: string): void {
   let arrivals = 0;

@@ -315,9 +315,7 @@ export class GroupCommitLedger implements Ledger {
     first.reject(refusedError(first, error));
     if (first.content.kind === 'start') {
       // Without its row the rest has nothing to belong to.
-      for (let part = unit.rest; part !== null; part = part.rest) {
-        for (const write of part.writes) write.reject(refusedError(first, error));
-      }
+      for (const write of this.#queue.following(unit)) write.void(refusedError(first, error));
     }
     this.#release(unit);
   }

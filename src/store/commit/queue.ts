@@ -158,6 +158,13 @@ export class CommitQueue {
     }
   }
 
+  /** The later writes of the execution of a unit that is under way. */
+  *following(unit: Unit): Generator<Write> {
+    if (unit.rest !== null) yield* allOf(unit.rest);
+    const next = unit.executionId === null ? null : (this.#chains.get(unit.executionId)?.next ?? null);
+    if (next !== null) yield* next.writes;
+  }
+
   /** Removes units of which nothing is needed any more and returns them: they are to be released. */
   removeUnneeded(): Unit[] {
     const removed: Unit[] = [];

@@ -24,6 +24,8 @@ export class Write {
   failure: Error | null;
   /** A `finish` whose row was not in its tree: it is looked for in the kept table. */
   kept: boolean;
+  /** Its execution has no row that it could belong to: it is never sent. */
+  #isVoid = false;
   readonly #resolve: () => void;
   readonly #reject: (error: Error) => void;
 
@@ -50,7 +52,14 @@ export class Write {
 
   /** False for a write whose caller was told that it failed and that nothing depends on: it is not sent any more. */
   get needed(): boolean {
+    if (this.#isVoid) return false;
     return !this.settled || this.content.kind === 'append' || this.content.kind === 'finish';
+  }
+
+  /** Rejects it for good: the start of its execution was refused. */
+  void(error: Error): void {
+    this.#isVoid = true;
+    this.reject(error);
   }
 
   /** The same with smaller payloads. */

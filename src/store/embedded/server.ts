@@ -227,13 +227,15 @@ class Cluster {
       '--data-checksums',
       '--no-instructions',
     ]);
+    // Else it would go on for seconds after we were killed, and then remove the folder in which our successor makes its own.
+    const watcher = child.pid === undefined ? null : new ProcessWatcher(child.pid, 'end');
     const output: string[] = [];
     child.stdout?.on('data', (chunk: Buffer) => output.push(chunk.toString()));
     child.stderr?.on('data', (chunk: Buffer) => output.push(chunk.toString()));
     const exit = await new Promise<PostgresExit>((resolve, reject) => {
       child.on('error', reject);
       child.on('close', (code, signal) => resolve({ code, signal }));
-    });
+    }).finally(() => watcher?.dismiss());
     if (exit.code !== 0) {
       throw new NflowError('internal_error', 'The database cluster could not be made', {
         got: `initdb ended with ${exit.code ?? exit.signal}: ${output.join('').trim().split('\n').slice(-3).join(' ')}`,

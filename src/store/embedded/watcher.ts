@@ -6,7 +6,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { postgresEnvironment } from './binaries.ts';
 
-const script = `
+/** In order: it writes a checkpoint. */
+const stopScript = `
 read -r _
 kill -CONT "$1" 2>/dev/null
 kill -INT "$1" 2>/dev/null
@@ -15,11 +16,18 @@ while kill -0 "$1" 2>/dev/null && [ "$tries" -lt 30 ]; do sleep 1; tries=$((trie
 kill -QUIT "$1" 2>/dev/null
 `;
 
-/** Stops the process when ours ends. */
+/** At once, with all that it started: what it was making is thrown away. */
+const endScript = `
+read -r _
+kill -s KILL -- "-$1" 2>/dev/null
+`;
+
+/** Stops the process when ours ends; or ends it, together with the process group that it leads. */
 export class ProcessWatcher {
   readonly #shell: ChildProcess;
 
-  constructor(pid: number) {
+  constructor(pid: number, how: 'stop' | 'end' = 'stop') {
+    const script = how === 'stop' ? stopScript : endScript;
     // A process group of its own: Ctrl-C on the terminal is for us, who drain first.
     this.#shell = spawn('/bin/sh', ['-c', script, 'nflow-postgres-watcher', String(pid)], {
       detached: true,
