@@ -51,12 +51,29 @@ export const bars: Readonly<Record<string, Bar>> = {
     want: null,
     isReached: ({ pssMiB }) => isWithin400Mb(pssMiB),
   },
+  'soak.1000000': {
+    must: 'no error, memory flat: last tenth <= 1.1x the second and <= 1.05x the sixth, or 20 MiB more',
+    want: null,
+    isReached: ({ pssMiBByTenth }) => pssMiBByTenth === undefined || isFlat(pssMiBByTenth),
+  },
   'durable.oneEffect': { must: 'p50 < 5 ms', want: null, isReached: ({ p50Ms }) => p50Ms < 5 },
 };
 
 /** Where memory cannot be told, the errors alone decide. */
 function isWithin400Mb(pssMiB: number | null): boolean {
   return pssMiB === null || pssMiB * 1024 * 1024 < 400e6;
+}
+
+/** What garbage that is not collected yet, and a VM more or less, may make of it. */
+const unevenMiB = 20;
+
+/**
+ * Memory in each tenth of a run. The first is the warm-up. Against the second a leak shows at its largest, against the sixth what
+ * a cache that fills up in the beginning would excuse.
+ */
+export function isFlat(tenthsMiB: readonly number[]): boolean {
+  const [second, sixth, last] = [tenthsMiB[1] ?? 0, tenthsMiB[5] ?? 0, tenthsMiB[9] ?? 0];
+  return last <= second + Math.max(second * 0.1, unevenMiB) && last <= sixth + Math.max(sixth * 0.05, unevenMiB);
 }
 
 /** Adds the ratio and the verdict. An answer that was not the right one fails the row, whatever its speed. */

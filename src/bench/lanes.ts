@@ -90,7 +90,7 @@ function heavyLoad(port: number, { durationMs, warmUpMs }: BenchOptions): LoadOp
   return {
     host: '127.0.0.1',
     port,
-    path: '/bench/heavy',
+    paths: ['/bench/heavy'],
     method: 'POST',
     body: '{}',
     connections: heavyConnections,

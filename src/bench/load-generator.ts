@@ -9,13 +9,16 @@ import { ResponseReader } from './response-reader.ts';
 export interface LoadOptions {
   host: string;
   port: number;
-  path: string;
+  /** One request each, in turn over all connections. */
+  paths: readonly string[];
   method: 'GET' | 'POST';
   body: string;
   connections: number;
   /** Answers in this time are checked and not counted. */
   warmUpMs: number;
   durationMs: number;
+  /** Ends when so many were sent and answered, and after `durationMs` at the latest; the warm-up has to be 0. Absent: the time alone decides. */
+  requests?: number;
   expected: { status: number; body: string };
 }
 
@@ -44,38 +47,44 @@ export function runLoad(options: LoadOptions): Promise<LoadResult> {
 class LoadRun {
   readonly finished: Promise<LoadResult>;
   readonly #options: LoadOptions;
-  readonly #request: Buffer;
+  readonly #requests: readonly Buffer[];
   readonly #expectedBody: Buffer;
   readonly #histogram: RecordableHistogram = createHistogram({ figures: 3 });
   readonly #sockets = new Set<Socket>();
   readonly #readBuffer = Buffer.allocUnsafeSlow(readBufferSize);
   #isCounting = false;
   #isOver = false;
+  #onOver: () => void = () => {};
+  #sent = 0;
   #answers = 0;
   #errors = 0;
   #firstError: string | null = null;
   #onQuiet: () => void = () => {};
 
   constructor(options: LoadOptions) {
-    const { host, port, path, method, body, connections, expected } = options;
+    const { host, port, paths, method, body, connections, expected } = options;
     this.#options = options;
     const content =
       body === '' ? '' : `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n`;
-    this.#request = Buffer.from(`${method} ${path} HTTP/1.1\r\nhost: ${host}:${port}\r\n${content}\r\n${body}`);
+    this.#requests = paths.map((path) =>
+      Buffer.from(`${method} ${path} HTTP/1.1\r\nhost: ${host}:${port}\r\n${content}\r\n${body}`),
+    );
     this.#expectedBody = Buffer.from(expected.body);
     for (let i = 0; i < connections; i++) this.#open();
     this.finished = this.#measure();
   }
 
   async #measure(): Promise<LoadResult> {
-    await sleep(this.#options.warmUpMs);
+    if (this.#options.warmUpMs > 0) await sleep(this.#options.warmUpMs);
     this.#isCounting = true;
     const beganMs = performance.now();
-    await sleep(this.#options.durationMs);
+    await this.#over();
+    // Of a number of requests the last answers count like the others; of a time they come after it.
+    const isByCount = this.#options.requests !== undefined;
+    if (isByCount) await this.#quiet();
     this.#isCounting = false;
     const tookMs = performance.now() - beganMs;
-    this.#isOver = true;
-    await this.#quiet();
+    if (!isByCount) await this.#quiet();
     for (const socket of this.#sockets) socket.destroy();
     const count = this.#histogram.count;
     return {
@@ -87,6 +96,22 @@ class LoadRun {
       errors: this.#errors,
       firstError: this.#firstError,
     };
+  }
+
+  /** Resolves when nothing more is to be sent. */
+  #over(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => this.#end(), this.#options.durationMs);
+      this.#onOver = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  #end(): void {
+    this.#isOver = true;
+    this.#onOver();
   }
 
   /** Resolves when every connection has its last answer, or after a while. */
@@ -115,8 +140,13 @@ class LoadRun {
     const socket = connect({ host, port, noDelay: true, onread });
     let sentMs = 0;
     const send = (): void => {
+      if (this.#isOver) {
+        socket.destroy();
+        return;
+      }
       sentMs = performance.now();
-      socket.write(this.#request);
+      socket.write(this.#requests[this.#sent % this.#requests.length] as Buffer);
+      if (++this.#sent === this.#options.requests) this.#end();
     };
     this.#sockets.add(socket);
     socket.on('connect', send);
@@ -135,8 +165,7 @@ class LoadRun {
         this.#histogram.record(Math.max(1, Math.round((performance.now() - sentMs) * nanosecondsPerMs)));
       }
       this.#check(response.status, response.body);
-      if (this.#isOver) socket.destroy();
-      else send();
+      send();
     };
     socket.on('error', (error) => {
       if (!this.#isOver) this.#fail(error.message);

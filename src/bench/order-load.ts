@@ -7,12 +7,12 @@ export function orderLoad(
   port: number,
   path: string,
   connections: number,
-  { durationMs, warmUpMs }: BenchOptions,
+  { durationMs, warmUpMs }: Pick<BenchOptions, 'durationMs' | 'warmUpMs'>,
 ): LoadOptions {
   return {
     host: '127.0.0.1',
     port,
-    path,
+    paths: [path],
     method: 'POST',
     body: orderJson,
     connections,

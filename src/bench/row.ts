@@ -11,6 +11,8 @@ export interface BenchRow {
   ratioToFloor: number | null;
   /** Memory of gateway and runners, each shared page counted once; null where no server is measured. */
   pssMiB: number | null;
+  /** Of a soak: the mean of that memory in each tenth of its executions. */
+  pssMiBByTenth?: readonly number[];
   /** Whether it reached the bar of `bars.ts`; true when it has none. */
   pass: boolean;
 }

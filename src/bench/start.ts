@@ -52,14 +52,21 @@ export async function runStartBench(
       coldMs.push(await timeStart(few, options, `start.cold ${round}/${options.rounds}`));
     }
     rows.push(judge(timesOf('start.cold', coldMs)));
-    rows.push(judge(timesOf('start.warm', await timeStarts(few, options, 'start.warm'))));
+    const warmMs = await timeStarts(few, options, 'start.warm', () => publishMany(few, fewWorkflows, options));
+    rows.push(judge(timesOf('start.warm', warmMs)));
 
     const many = await makeFolder();
-    await publishMany(few, fewWorkflows, options);
-    await publishMany(many, sizes.workflows, options);
-    const manyMs = await timeStarts(many, options, 'start.10000workflows');
-    rows.push(judge(timesOf('start.10000workflows', manyMs)));
-    rows.push(judge(await compareRoutes(few, many, sizes.workflows, options)));
+    const published = await many.start();
+    try {
+      await publishMany(many, sizes.workflows, options);
+    } finally {
+      await published.stop();
+    }
+    const routes: BenchRow[] = [];
+    const manyMs = await timeStarts(many, options, 'start.10000workflows', async (large) => {
+      routes.push(judge(await compareRoutes(few, large, sizes.workflows, options)));
+    });
+    rows.push(judge(timesOf('start.10000workflows', manyMs)), ...routes);
     rows.push(...(await measureFirstAnswers(few, sizes.firstAnswers, options)));
     return { machine, rows };
   } finally {
@@ -118,33 +125,48 @@ class BenchFolder {
   }
 }
 
-async function timeStart(folder: BenchFolder, { onProgress }: BenchOptions, label: string): Promise<number> {
+/** What is done with the server once its start has been timed. */
+type AfterStart = (server: ServerProcess) => Promise<void>;
+
+async function timeStart(
+  folder: BenchFolder,
+  { onProgress }: BenchOptions,
+  label: string,
+  afterStart: AfterStart | null = null,
+): Promise<number> {
   const server = await folder.start();
-  await server.stop();
-  onProgress(`${label}: ${Math.round(server.readyAfterMs)} ms`);
+  try {
+    onProgress(`${label}: ${Math.round(server.readyAfterMs)} ms`);
+    await afterStart?.(server);
+  } finally {
+    await server.stop();
+  }
   return server.readyAfterMs;
 }
 
-async function timeStarts(folder: BenchFolder, options: BenchOptions, name: string): Promise<number[]> {
+/** The server of the last round goes on to `afterLast`: a start costs seconds. */
+async function timeStarts(
+  folder: BenchFolder,
+  options: BenchOptions,
+  name: string,
+  afterLast: AfterStart,
+): Promise<number[]> {
   const times: number[] = [];
   for (let round = 1; round <= options.rounds; round++) {
-    times.push(await timeStart(folder, options, `${name} ${round}/${options.rounds}`));
+    const afterStart = round === options.rounds ? afterLast : null;
+    times.push(await timeStart(folder, options, `${name} ${round}/${options.rounds}`, afterStart));
   }
   return times;
 }
 
+/** To the folder's server, which has to run. */
 async function publishMany(folder: BenchFolder, count: number, { onProgress }: BenchOptions): Promise<void> {
-  const server = await folder.start();
-  try {
-    const beganMs = performance.now();
-    for (let from = 0; from < count; from += publishedAtOnce) {
-      const length = Math.min(publishedAtOnce, count - from);
-      await folder.publish(Array.from({ length }, (_, index) => numbered(from + index)));
-    }
-    onProgress(`published ${count} workflows in ${Math.round(performance.now() - beganMs)} ms`);
-  } finally {
-    await server.stop();
+  const beganMs = performance.now();
+  for (let from = 0; from < count; from += publishedAtOnce) {
+    const length = Math.min(publishedAtOnce, count - from);
+    await folder.publish(Array.from({ length }, (_, index) => numbered(from + index)));
   }
+  onProgress(`published ${count} workflows in ${Math.round(performance.now() - beganMs)} ms`);
 }
 
 /** Half of them have a parameter in their path: those go another way through the routes. */
@@ -163,34 +185,29 @@ function workflow(name: string, path: string, code: string): object {
   };
 }
 
-/** Requests to a route with a parameter, on two servers that differ in how many workflows they have. */
+/** Requests to a route with a parameter, on two servers that differ in how many workflows they have; the large one runs already. */
 async function compareRoutes(
   few: BenchFolder,
-  many: BenchFolder,
+  large: ServerProcess,
   count: number,
   options: BenchOptions,
 ): Promise<Measurement> {
   const small = await few.start();
   try {
-    const large = await many.start();
-    try {
-      const last = count % 2 === 0 ? count - 1 : count - 2;
-      const loads = await compareLoads(
-        {
-          'route.10workflows': orderLoad(small.port, `/bench/many/${fewWorkflows - 1}/x`, connections, options),
-          'route.10000workflows': orderLoad(large.port, `/bench/many/${last}/x`, connections, options),
-        },
-        options.rounds,
-        showRound(options),
-      );
-      return {
-        ...measurementOf('route.10000workflows', loads['route.10000workflows']),
-        floor: loads['route.10workflows'].perSecond,
-        pssMiB: large.memoryMiB(),
-      };
-    } finally {
-      await large.stop();
-    }
+    const last = count % 2 === 0 ? count - 1 : count - 2;
+    const loads = await compareLoads(
+      {
+        'route.10workflows': orderLoad(small.port, `/bench/many/${fewWorkflows - 1}/x`, connections, options),
+        'route.10000workflows': orderLoad(large.port, `/bench/many/${last}/x`, connections, options),
+      },
+      options.rounds,
+      showRound(options),
+    );
+    return {
+      ...measurementOf('route.10000workflows', loads['route.10000workflows']),
+      floor: loads['route.10workflows'].perSecond,
+      pssMiB: large.memoryMiB(),
+    };
   } finally {
     await small.stop();
   }

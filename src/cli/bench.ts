@@ -6,6 +6,13 @@ import { writeJson, writeLine } from './terminal.ts';
 
 type Bench = (options: BenchOptions) => Promise<BenchReport>;
 
+const jsonOption = [
+  '--json <file>',
+  'also write { machine, rows } to a file; - prints it instead of the table',
+] as const;
+const soakExecutions = '1000000';
+const soakExecutionsMost = 100_000_000;
+
 const benches: readonly [name: string, description: string, load: () => Promise<Bench>][] = [
   [
     'pool',
@@ -39,10 +46,17 @@ const benches: readonly [name: string, description: string, load: () => Promise<
   ],
 ];
 
-interface BenchFlags {
+interface ReportFlags {
   json?: string;
+}
+
+interface BenchFlags extends ReportFlags {
   seconds: string;
   rounds: string;
+}
+
+interface SoakFlags extends ReportFlags {
+  count: string;
 }
 
 export function addBenchCommand(program: Command): void {
@@ -53,22 +67,44 @@ export function addBenchCommand(program: Command): void {
     bench
       .command(name)
       .description(description)
-      .option('--json <file>', 'also write { machine, rows } to a file; - prints it instead of the table')
+      .option(...jsonOption)
       .option('--seconds <n>', 'of one measured round', '5')
       .option('--rounds <n>', 'of each target, taking turns; medians count', '3')
       .action(async (flags: BenchFlags) => measure(await load(), flags));
   }
+  bench
+    .command('soak')
+    .description('executions of every durability against one server: each must succeed, and memory must stay flat')
+    .option(...jsonOption)
+    .option('--count <n>', 'executions, a multiple of ten; only a million has a bar', soakExecutions)
+    .action(soak);
 }
 
 async function measure(bench: Bench, flags: BenchFlags): Promise<void> {
-  const { formatReport, writeReport } = await import('../bench/report.ts');
   const seconds = parseCount('--seconds', flags.seconds, 60);
   const report = await bench({
     durationMs: seconds * 1000,
     warmUpMs: Math.min(2000, seconds * 1000),
     rounds: parseCount('--rounds', flags.rounds, 20),
-    onProgress: (line) => process.stderr.write(`${line}\n`),
+    onProgress: showProgress,
   });
+  await show(report, flags);
+}
+
+async function soak(flags: SoakFlags): Promise<void> {
+  const executions = parseCount('--count', flags.count, soakExecutionsMost);
+  const { runSoakBench, soakTenths } = await import('../bench/soak.ts');
+  if (executions % soakTenths !== 0)
+    throw new CommandFailure('usage', `--count takes a multiple of ${soakTenths}; got ${flags.count}`, exitCode.usage);
+  await show(await runSoakBench({ onProgress: showProgress }, { executions }), flags);
+}
+
+function showProgress(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+async function show(report: BenchReport, flags: ReportFlags): Promise<void> {
+  const { formatReport, writeReport } = await import('../bench/report.ts');
   if (flags.json === '-') writeJson(report);
   else writeLine(formatReport(report));
   if (flags.json !== undefined && flags.json !== '-') writeReport(report, flags.json);

@@ -45,8 +45,13 @@ export interface DispatcherOptions {
   log: { warn(message: string): void };
 }
 
-/** What would wait this much longer than `acquire_timeout_ms` is refused at once: to be told late is worse than to be told no. */
+/** What has waited this much longer than `acquire_timeout_ms` is refused. */
 const refusalSlackMs = 50;
+/**
+ * What would wait for longer than this share of `acquire_timeout_ms` is refused at once: to be told late is worse than to be told no, and
+ * under overload the queue is always as long as it may be, where an estimate without a margin is wrong half of the time.
+ */
+const admittedShare = 0.8;
 const tickMs = 50;
 /** Workflows that were not used for long are forgotten beyond so many. */
 const profilesMax = 20_000;
@@ -266,9 +271,8 @@ export class RunnerDispatcher implements Dispatcher {
   }
 
   #isRefused(lane: Lane, { profile, size }: DispatchedRun): boolean {
-    return (
-      lane.predictedWaitMs(profile, profile.startCostMs(size)) > this.#options.vmPool.acquireTimeoutMs + refusalSlackMs
-    );
+    const predictedMs = lane.predictedWaitMs(profile, profile.startCostMs(size));
+    return predictedMs > this.#options.vmPool.acquireTimeoutMs * admittedShare;
   }
 
   #startAlone(start: RunStart, listener: RunListener, profile: WorkflowProfile, nowMs: number): RunHandle {
@@ -352,6 +356,8 @@ export class RunnerDispatcher implements Dispatcher {
   #settleLeaving(): void {
     for (const runner of this.#fleet.runners) {
       if (!this.#fleet.isLeaving(runner) || runner.unanswered > 0) continue;
+      // It executes a run that was dropped: it ends that, or the watchdog ends it.
+      if (runner.announcement.read() !== 0) continue;
       for (const run of [...runner.runs.values()]) this.#evict(run, runner, true);
       this.#fleet.settle(runner);
     }
@@ -375,8 +381,10 @@ export class RunnerDispatcher implements Dispatcher {
     if (lane.starts.size === 0) return;
     const isOver = ({ run, queuedMs }: QueuedWork): boolean =>
       run.state === 'over' || (queuedMs < oldestMs && run.start.isReturning !== true);
-    lane.starts.takeWhile(isOver, ({ run }) => {
+    lane.starts.takeWhile(isOver, (work) => {
+      const { run } = work;
       if (run.state === 'over') return;
+      lane.learnWait(work, performance.now());
       run.state = 'over';
       lane.uncount(run, 1);
       this.#exhaustedTotal++;

@@ -98,6 +98,13 @@ export class Lane {
     this.#segmentPace = learnPace(this.#segmentPace, durationMs / Math.max(cpuMs, 1));
   }
 
+  /** The wait is over, one way or the other: how long was it, beside what was predicted? */
+  learnWait({ predictedMs, queuedMs }: QueuedWork, nowMs: number): void {
+    if (predictedMs <= paceMinMs) return;
+    const pace = Math.max(this.#segmentPace, this.#waitPace);
+    this.#waitPace = learnPace(this.#waitPace, (pace * (nowMs - queuedMs)) / predictedMs);
+  }
+
   /** Gives the runner what waits, while it has room. */
   pump(runner: RunnerProcess, nowMs: number): void {
     if (runner.unanswered === 0) {
@@ -154,13 +161,10 @@ export class Lane {
   }
 
   #sendStart(runner: RunnerProcess, work: QueuedWork, nowMs: number): void {
-    const { run, predictedMs } = work;
+    const { run } = work;
     if (run.state !== 'queued') return;
     run.queuedMs = nowMs - work.queuedMs;
-    if (predictedMs > paceMinMs) {
-      const pace = Math.max(this.#segmentPace, this.#waitPace);
-      this.#waitPace = learnPace(this.#waitPace, (pace * run.queuedMs) / predictedMs);
-    }
+    this.learnWait(work, nowMs);
     runner.start(run, work.costMs, nowMs);
   }
 

@@ -6,7 +6,7 @@ import { play, unexpected } from './play.ts';
 import { readMetrics, readSettledState, untilBackTo } from './server-state.ts';
 
 const bodySizeMax = 64 * 1024;
-/** Of each form; `node tools/abuse.ts` plays 20,000. */
+/** Of each form; `npm run abuse` plays 20,000. */
 const count = 200;
 const atOnce = 25;
 /** They wait for a time of the server to pass, so all at once, beside the others. */

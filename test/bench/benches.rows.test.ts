@@ -5,6 +5,7 @@ import type { BenchOptions, BenchReport } from '../../src/bench/bench.ts';
 import { runDurableBench } from '../../src/bench/durable.ts';
 import { runHttpBench } from '../../src/bench/http.ts';
 import { runPoolBench } from '../../src/bench/pool.ts';
+import { runSoakBench, soakTenths } from '../../src/bench/soak.ts';
 import { runStartBench } from '../../src/bench/start.ts';
 
 const names = {
@@ -63,4 +64,29 @@ test('bench start gives its rows, from servers that really started', async () =>
   const progress: string[] = [];
   const report = await runStartBench(shortOptions(progress), { workflows: 20, firstAnswers: 2 });
   assertRows(report, names.start, progress);
+});
+
+test('bench soak gives its row, with the memory of each tenth and the count of the server', async () => {
+  const progress: string[] = [];
+  const executions = 3_000;
+  const report = await runSoakBench({ onProgress: (line) => progress.push(line) }, { executions });
+  const [row] = report.rows;
+  assert.equal(report.rows.length, 1);
+  assert.equal(row?.name, 'soak.3000');
+  assert.equal(row.errors, 0, progress.join('\n'));
+  assert.equal(row.pass, true);
+  assert.ok(row.perSecond > 0 && row.p50Ms > 0 && row.p50Ms <= row.p99Ms, JSON.stringify(row));
+  if (process.platform === 'linux') {
+    assert.equal(row.pssMiBByTenth?.length, soakTenths);
+    assert.ok(
+      row.pssMiBByTenth.every((tenthMiB) => tenthMiB > 30),
+      JSON.stringify(row),
+    );
+    assert.equal(row.pssMiB, row.pssMiBByTenth.at(-1));
+  }
+  assert.equal(progress.filter((line) => line.startsWith(`soak.${executions} `)).length, soakTenths);
+  assert.ok(
+    progress.some((line) => line.includes(`${executions} of ${executions} succeeded`)),
+    progress.join('\n'),
+  );
 });

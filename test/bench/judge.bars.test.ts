@@ -56,3 +56,18 @@ test('the table shows each figure beside its bar', () => {
   }
   assert.match(text, /wrk finds 0\.91/);
 });
+
+test('memory is flat when its last tenth is no more than garbage above the second and the sixth', () => {
+  const soak = (tenthsMiB: number[]): boolean =>
+    judge({ ...measured, name: 'soak.1000000', pssMiBByTenth: tenthsMiB }).pass;
+  const settled = (last: number): number[] => [100, ...Array.from({ length: 8 }, () => 500), last];
+  assert.equal(soak(settled(500)), true);
+  assert.equal(soak(settled(525)), true);
+  assert.equal(soak(settled(526)), false, 'more than 5 % above the sixth');
+  assert.equal(soak([100, 500, 520, 530, 540, 549, 549, 549, 550, 550]), true);
+  assert.equal(soak([100, 500, 520, 530, 540, 550, 550, 550, 551, 551]), false, 'more than 10 % above the second');
+  assert.equal(soak([30, 50, 55, 60, 60, 60, 60, 65, 70, 70]), true, 'little memory may be uneven');
+  assert.equal(soak([30, 50, 55, 60, 60, 60, 60, 65, 70, 71]), false);
+  assert.equal(judge({ ...measured, name: 'soak.1000000' }).pass, true, 'where it cannot be told');
+  assert.equal(judge({ ...measured, name: 'soak.1000000', errors: 1, pssMiBByTenth: settled(500) }).pass, false);
+});

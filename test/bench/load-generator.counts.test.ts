@@ -16,7 +16,7 @@ function options(port: number, change: Partial<LoadOptions> = {}): LoadOptions {
   return {
     host: '127.0.0.1',
     port,
-    path: '/',
+    paths: ['/'],
     method: 'POST',
     body: '{"n":1}',
     connections: 3,
@@ -83,6 +83,27 @@ test('a lost connection is an error, and another one is opened', async (t) => {
 
 test('a server that is not there is an error, not a hang', async () => {
   const result = await runLoad(options(1, { durationMs: 100 }));
+  assert.equal(result.answers, 0);
+  assert.ok(result.errors > 0);
+});
+
+test('a number of requests ends the load, each address in turn and each answer counted', async (t) => {
+  const served: Record<string, number> = {};
+  const port = await listen(t, (request, response) => {
+    request.resume();
+    served[String(request.url)] = (served[String(request.url)] ?? 0) + 1;
+    response.end('yes');
+  });
+  const result = await runLoad(
+    options(port, { paths: ['/a', '/a', '/b'], requests: 100, warmUpMs: 0, durationMs: 60_000 }),
+  );
+  assert.equal(result.errors, 0, String(result.firstError));
+  assert.equal(result.answers, 100);
+  assert.deepEqual(served, { '/a': 67, '/b': 33 });
+});
+
+test('a number of requests that nobody takes ends with its time', async () => {
+  const result = await runLoad(options(1, { requests: 100, warmUpMs: 0, durationMs: 100 }));
   assert.equal(result.answers, 0);
   assert.ok(result.errors > 0);
 });
