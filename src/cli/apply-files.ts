@@ -1,11 +1,14 @@
 import { loadConfig } from '../config/load.ts';
 import { createLog } from '../observe/log.ts';
-import type { BatchView } from '../server/api/schemas/workflow-schemas.ts';
+import { adminBodySizeMax } from '../server/api/json-body.ts';
+import { type BatchView, batchMax } from '../server/api/schemas/workflow-schemas.ts';
 import type { Finding } from '../workflow/compiled.ts';
 import { type LoadedFiles, type LoadedWorkflow, loadWorkflowFiles } from '../workflow/folder.ts';
+import type { Place } from '../workflow/line-map.ts';
 import type { ApplyOptions } from './apply.ts';
 import { reportWarning } from './error-report.ts';
 import { exitCode } from './exit-code.ts';
+import { CommandFailure } from './failure.ts';
 import { paintFindings } from './findings.ts';
 import { originOf } from './publish.ts';
 import type { ServerApi } from './server-api.ts';
@@ -57,12 +60,14 @@ async function send(
   if (options.prune && !isWhole) {
     reportWarning('Nothing is taken back while there are mistakes: a file with one could be that of any workflow.');
   }
-  const report = (await api.post('/workflows', {
+  const batch = {
     workflows: workflows.map(({ definitionText, file }) => ({ definition: definitionText, file })),
     origin: options.origin ?? originOf(paths),
     prune: options.prune === true && isWhole,
     dryRun: options.dryRun === true,
-  })) as BatchView;
+  };
+  assertFitsRequest(batch);
+  const report = (await api.post('/workflows', batch)) as BatchView;
   const byName = new Map(workflows.map((workflow) => [workflow.name, workflow]));
   const applied = [
     ...report.published.map(({ name, version }) =>
@@ -74,7 +79,31 @@ async function send(
     ...refused.map((file): Applied => ({ name: null, file, version: null, result: 'failed' })),
   ];
   applied.sort((a, b) => ((a.name ?? a.file ?? '') < (b.name ?? b.file ?? '') ? -1 : 1));
-  return { applied, findings: [...loaded.findings, ...report.refused.flatMap(serverFindings)] };
+  const placeOf = (file: string, pointer: string): Place => loaded.placeOf(file, pointer) ?? { line: 1, column: 1 };
+  const findings = report.refused.flatMap((refusal) => serverFindings(refusal, placeOf));
+  return { applied, findings: [...loaded.findings, ...findings] };
+}
+
+/**
+ * Throws CommandFailure for more than one request may hold. Two requests would be two steps: the first could be published and the
+ * second be refused, and workflows that trade their routes would be in conflict.
+ */
+function assertFitsRequest(batch: { workflows: readonly unknown[] }): void {
+  const count = batch.workflows.length;
+  const bodySize = Buffer.byteLength(JSON.stringify(batch));
+  const isTooLarge = bodySize > adminBodySizeMax;
+  if (!isTooLarge && count <= batchMax) return;
+  throw new CommandFailure(
+    'body_too_large',
+    'These are more workflows than a server takes in one request, and what is published together goes in one.',
+    exitCode.failed,
+    {
+      got: isTooLarge ? `${count} workflows in ${bodySize} bytes` : `${count} workflows`,
+      expected: isTooLarge ? `at most ${adminBodySizeMax} bytes (32 MiB)` : `at most ${batchMax} workflows`,
+      remedy:
+        'Nothing was sent. Apply folders of it one after the other, each with an --origin of its own where you use --prune, or let `nflow start --workflows` publish them.',
+    },
+  );
 }
 
 /** A dry run tells the version of now. */
@@ -91,14 +120,19 @@ function appliedOf(workflow: LoadedWorkflow | undefined, version: number, result
   };
 }
 
-/** What the server alone knows, such as the routes of its other workflows. Its places are those of the text that it was sent. */
-function serverFindings({ file, code, errors }: BatchView['refused'][number]): Finding[] {
+/**
+ * What the server alone knows, such as the routes of its other workflows. Its lines are those of the text that it was sent; the
+ * pointer is the same in the author's file.
+ */
+function serverFindings(
+  { file, code, errors }: BatchView['refused'][number],
+  placeOf: (file: string, pointer: string) => Place,
+): Finding[] {
   return errors.map(
     ({ pointer, got, expected, code: findingCode, message }): Finding => ({
       file,
       pointer,
-      line: 1,
-      column: 1,
+      ...placeOf(file, pointer),
       code: findingCode ?? code,
       got,
       expected,

@@ -13,7 +13,7 @@ import type { Finding, HttpTrigger } from '../workflow/compiled.ts';
 import { isWorkflowFile, type LoadedWorkflow, loadWorkflowFiles } from '../workflow/folder.ts';
 import type { Evaluator } from '../workflow/module/evaluator.ts';
 import { chooseConfigFile } from './config-file.ts';
-import { formatReported } from './error-report.ts';
+import { formatReported, reportWarning } from './error-report.ts';
 import { exitCode } from './exit-code.ts';
 import { CommandFailure } from './failure.ts';
 import { paintFindings } from './findings.ts';
@@ -26,7 +26,8 @@ const usualFolders = ['workflows', 'examples'];
 
 /** Runs one workflow to its end, in this process and a runner of its own. */
 export async function runOnce(nameOrFile: string, options: RunOptions): Promise<void> {
-  const { config } = loadConfig({ file: chooseConfigFile(options.config) });
+  const { config, warnings } = loadConfig({ file: chooseConfigFile(options.config) });
+  for (const warning of warnings) reportWarning(warning);
   const log = createLog({ level: 'warn' });
   const evaluator = createOwnEvaluator(config, log);
   const workflow = await findWorkflow(nameOrFile, options.workflows, config, evaluator).finally(() =>
@@ -85,7 +86,10 @@ interface RunInput {
 
 function readInput(options: RunOptions, workflow: LoadedWorkflow): RunInput {
   if (options.body !== undefined && options.input !== undefined) {
-    throw new CommandFailure('usage', 'Give either --body or --input.', exitCode.usage);
+    throw new CommandFailure('usage', 'Give either --body or --input.', exitCode.usage, {
+      got: 'both',
+      expected: '--body for input.body, or --input for the whole input',
+    });
   }
   if (options.input !== undefined) return { head: readJson('--input', options.input), body: null };
   const body = Buffer.from(options.body === undefined ? 'null' : readJson('--body', options.body));
@@ -115,7 +119,13 @@ function readArgument(option: string, argument: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (cause) {
-    throw new CommandFailure('usage', `${option}: ${(cause as Error).message}`, exitCode.usage, { cause });
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new CommandFailure('usage', `${option}: the file could not be read.`, exitCode.usage, {
+      got: `${file === 0 ? 'stdin' : file} (${code === 'ENOENT' ? 'there is no such file' : code})`,
+      expected: 'JSON text, @FILE or - for stdin',
+      remedy: 'Name a file that you may read.',
+      cause,
+    });
   }
 }
 

@@ -1,6 +1,7 @@
 import type { ClientSettings } from '../config/client.ts';
 import { exitCode } from './exit-code.ts';
 import { CommandFailure } from './failure.ts';
+import { refusal } from './server-refusal.ts';
 
 const timeoutMs = 30_000;
 /** Many workflows may be compiled in one request. */
@@ -60,9 +61,12 @@ export class ServerApi {
     try {
       return await fetch(url, { method, headers, signal, ...sent });
     } catch (cause) {
+      const isPlain = url.protocol === 'https:' && isTlsFailure(cause);
       throw new CommandFailure('server_unreachable', `No server answers at ${server}.`, exitCode.unreachable, {
-        got: reasonOf(cause),
-        remedy: 'Start one with `nflow start`, or name the right one with --server or NFLOW_SERVER.',
+        got: isPlain ? 'an answer that is not TLS' : reasonOf(cause),
+        remedy: isPlain
+          ? `Write http:// instead of https://, if what listens there is nFlow itself.`
+          : 'Start one with `nflow start`, or name the right one with --server or NFLOW_SERVER.',
         cause,
       });
     }
@@ -73,20 +77,20 @@ export class ServerApi {
     if (response.status === 204) return null;
     const body = parseJson(text);
     if (response.ok && body !== undefined) return body;
-    throw refusal(new URL(response.url), response.status, body);
+    throw refusal(new URL(response.url), response.status, body, this.#settings.token !== null);
   }
 
   #url(path: string, query: Query): URL {
-    let url: URL;
-    try {
-      url = new URL(`${this.#settings.server}/nflow/api/v1${path}`);
-    } catch (cause) {
-      throw new CommandFailure('usage', `${this.#settings.server} is not the address of a server.`, exitCode.usage, {
-        got: this.#settings.server,
-        expected: 'an address such as http://127.0.0.1:8080',
-        cause,
+    const { server } = this.#settings;
+    const address = `${server}/nflow/api/v1${path}`;
+    if (!/^https?:\/\//i.test(server) || !URL.canParse(address)) {
+      throw new CommandFailure('usage', `${server} is not the address of a server.`, exitCode.usage, {
+        got: server,
+        expected: 'an http or https address such as http://127.0.0.1:8080',
+        remedy: 'Correct --server or NFLOW_SERVER.',
       });
     }
+    const url = new URL(address);
     for (const [name, value] of Object.entries(query)) {
       for (const one of [value ?? []].flat()) url.searchParams.append(name, one);
     }
@@ -111,6 +115,12 @@ async function* readEvents(body: ReadableStream<Uint8Array>): AsyncGenerator<Ser
   }
 }
 
+/** What listens speaks plain HTTP, or nothing that TLS knows. OpenSSL's own words are for its developers. */
+function isTlsFailure(error: unknown): boolean {
+  const cause = error instanceof Error ? (error.cause as NodeJS.ErrnoException | undefined) : undefined;
+  return cause?.code === 'ERR_SSL_WRONG_VERSION_NUMBER' || cause?.code === 'ERR_SSL_PACKET_LENGTH_TOO_LONG';
+}
+
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error.cause instanceof Error && error.cause.message !== '' ? error.cause.message : error.message;
@@ -122,34 +132,4 @@ function parseJson(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-function refusal(url: URL, status: number, body: unknown): CommandFailure {
-  const { code, title, detail } = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>;
-  if (typeof code !== 'string') {
-    return new CommandFailure(
-      'server_unreachable',
-      `What answers at ${url.origin} is not an nFlow server.`,
-      exitCode.unreachable,
-      {
-        got: `status ${status} from ${url.pathname}`,
-        remedy: 'Name the right server with --server or NFLOW_SERVER.',
-      },
-    );
-  }
-  const { errors } = body as { errors?: { pointer?: unknown; got?: unknown; expected?: unknown }[] };
-  const first = Array.isArray(errors) ? errors[0] : undefined;
-  const isDenied = status === 401 || status === 403;
-  return new CommandFailure(
-    code,
-    String(detail ?? title ?? `status ${status}`),
-    code === 'store_unavailable' ? exitCode.unreachable : exitCode.failed,
-    {
-      got: first === undefined ? undefined : `${first.got} at ${first.pointer}`,
-      expected: first === undefined ? undefined : String(first.expected),
-      remedy: isDenied
-        ? 'Set NFLOW_TOKEN to the token of this server, or name its data folder with --data.'
-        : undefined,
-    },
-  );
 }

@@ -2,6 +2,7 @@ import { type ConfigFinding, checkConfig, loadConfig } from '../config/load.ts';
 import { createLog } from '../observe/log.ts';
 import type { Finding } from '../workflow/compiled.ts';
 import { type LoadedFiles, loadWorkflowFiles, workflowFileSuffixes } from '../workflow/folder.ts';
+import { reportWarning } from './error-report.ts';
 import { exitCode } from './exit-code.ts';
 import { paintFindings } from './findings.ts';
 import { colors, writeJson, writeLine } from './terminal.ts';
@@ -13,6 +14,7 @@ export async function validate(paths: string[], asJson: boolean): Promise<void> 
   const workflowPaths = paths.filter((path) => !path.endsWith('.toml'));
   // The environment belongs to the server that will run, not to the file.
   const checks = configFiles.map((file) => checkConfig({ file, env: {} }));
+  for (const warning of checks.flatMap((check) => check.loaded.warnings)) reportWarning(warning);
   const { workflows, findings } = await loadWithEvaluator(workflowPaths);
   const all = [...checks.flatMap((check) => check.findings.map(asFinding)), ...findings];
   if (asJson) writeJson(all.map(withoutMessage));
@@ -36,7 +38,7 @@ async function loadWithEvaluator(paths: string[]): Promise<LoadedFiles> {
 
 function asFinding({ file, line, column, key, code, got, expected, message }: ConfigFinding): Finding {
   const pointer = key === '' ? '' : `/${key.replaceAll('.', '/')}`;
-  return { file, pointer, line, column: Math.max(1, column), code, got, expected, message };
+  return { file, pointer, line: Math.max(1, line), column: Math.max(1, column), code, got, expected, message };
 }
 
 /** The fields that `--json` promises. */

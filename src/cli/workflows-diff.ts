@@ -2,6 +2,7 @@ import type { DefinitionDiff } from '../workflow/definition-diff.ts';
 import type { ServerApi } from './server-api.ts';
 import { colors, oneLine, withoutControls, writeJson, writeLine } from './terminal.ts';
 
+type CodeChange = NonNullable<DefinitionDiff['nodes']['changed'][number]['code']>;
 type FieldChange = DefinitionDiff['settings'][number];
 
 const valueWidth = 80;
@@ -26,10 +27,17 @@ function formatDiff({ isSame, settings, nodes }: DefinitionDiff): string {
     const type = typeBefore === typeAfter ? typeAfter : `${typeBefore} → ${typeAfter}`;
     lines.push(`${colors.yellow('~')} node ${colors.bold(name)} ${colors.dim(`(${type})`)}`);
     lines.push(...fields.flatMap(formatField).map((line) => `    ${line}`));
-    if (code !== null) lines.push(...code.diff.trimEnd().split('\n').map(formatCodeLine));
+    if (code !== null) lines.push(...formatCode(code));
   }
   if (nodes.isReordered) lines.push(`${colors.yellow('~')} the order of the nodes`);
   return lines.join('\n');
+}
+
+function formatCode({ fileBefore, fileAfter, diff }: CodeChange): string[] {
+  const place = (file: string | null): string => (file === null ? 'the definition' : withoutControls(file));
+  const moved = fileBefore === fileAfter ? [] : [`    code: in ${place(fileBefore)} → in ${place(fileAfter)}`];
+  if (diff !== '') return [...moved, ...diff.trimEnd().split('\n').map(formatCodeLine)];
+  return moved.length > 0 ? moved : ['    code: the line break at the end'];
 }
 
 function formatField({ pointer, before, after }: FieldChange): string[] {

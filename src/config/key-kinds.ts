@@ -27,7 +27,7 @@ export interface ConfigKey<T> {
   readonly typeText: string;
   /** The limits as the reference shows them; empty when there are none. */
   readonly limitsText: string;
-  /** From a value that TOML gave. */
+  /** From a value that TOML gave: an integer is a bigint, a float a number. */
   read(value: unknown): Reading<T>;
   /** From the text of an environment variable or a flag. */
   readText(text: string): Reading<T>;
@@ -68,10 +68,8 @@ export function integerKey(options: NumberOptions): ConfigKey<number> {
   const show = unit === 'bytes' ? showBytes : String;
   const limitsText = `${show(min)} to ${show(max)}`;
   const expected = `a whole number${unit === undefined ? '' : ` of ${unit}`} from ${limitsText}`;
-  const check = (value: unknown): Reading<number> =>
-    typeof value === 'number' && Number.isSafeInteger(value) && value >= min && value <= max
-      ? { ok: true, value }
-      : { ok: false, expected };
+  const check = (value: bigint): Reading<number> =>
+    value >= min && value <= max ? { ok: true, value: Number(value) } : { ok: false, expected };
   return {
     name: options.name,
     doc: options.doc,
@@ -81,8 +79,8 @@ export function integerKey(options: NumberOptions): ConfigKey<number> {
     fallbackText: fallbackTextOf(options, show),
     typeText: unit === undefined ? 'integer' : `integer (${unit})`,
     limitsText,
-    read: check,
-    readText: (text) => (wholeNumberPattern.test(text) ? check(Number(text)) : { ok: false, expected }),
+    read: (value) => (typeof value === 'bigint' ? check(value) : { ok: false, expected }),
+    readText: (text) => (wholeNumberPattern.test(text) ? check(BigInt(text)) : { ok: false, expected }),
     write: String,
   };
 }
@@ -130,7 +128,7 @@ export function durationKey(options: DurationOptions): ConfigKey<number> {
     typeText: bareUnit === undefined ? 'duration' : `number (${bareUnit.name}) or duration`,
     limitsText,
     read(value) {
-      if (typeof value === 'number') return fromNumber(value);
+      if (typeof value === 'number' || typeof value === 'bigint') return fromNumber(Number(value));
       return typeof value === 'string' ? check(parseDuration(value)) : { ok: false, expected };
     },
     readText: (text) => (/^\d+(\.\d+)?$/.test(text) ? fromNumber(Number(text)) : check(parseDuration(text))),
@@ -317,7 +315,8 @@ export function listKey(options: ListOptions): ConfigKey<string[]> {
     for (const [index, item] of (value as unknown[]).entries()) {
       if (typeof item !== 'string' || !options.isItem(item)) {
         const problem = typeof item === 'string' ? (options.itemProblem?.(item) ?? null) : null;
-        const shown = typeof item === 'string' ? quote(item.slice(0, shownItemLengthMax)) : `a ${typeof item}`;
+        const kind = typeof item === 'bigint' ? 'number' : typeof item;
+        const shown = typeof item === 'string' ? quote(item.slice(0, shownItemLengthMax)) : `a ${kind}`;
         const got = `${shown} as entry ${index + 1}${problem === null ? '' : `, which ${problem}`}`;
         return { ok: false, expected, got };
       }

@@ -617,7 +617,7 @@ export const varsSection = {
   namePattern: /^[A-Za-z_][A-Za-z0-9_]{0,62}$/,
   nameExpected: 'a name of letters, digits and _, not starting with a digit, at most 63 long',
   reservedNames: ['__proto__', 'constructor', 'prototype'],
-  valueExpected: 'a text, a number or a boolean',
+  valueExpected: 'a text, a number (an integer of at most 9007199254740991) or a boolean',
   countMax: 1000,
 } as const;
 

@@ -24,6 +24,11 @@ import { isTable, locateTomlKeys } from './toml-lines.ts';
 
 const fileSizeMax = 1024 * 1024;
 const gotLengthMax = 80;
+const unreadableReasons: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  EACCES: 'this user may not read it',
+  EISDIR: 'it is a folder',
+};
 
 /** One thing that is wrong with the configuration. */
 export interface ConfigFinding {
@@ -120,7 +125,8 @@ class ConfigReading {
     if (text === null) return;
     let table: Record<string, unknown>;
     try {
-      table = parse(text);
+      // `port = 8080.0` is a float to TOML: only so can it be told from an integer.
+      table = parse(text, { integersAsBigInt: true });
     } catch (error) {
       if (!(error instanceof TomlError)) throw error;
       // The rest of the message quotes the line, which may hold a secret.
@@ -155,7 +161,8 @@ class ConfigReading {
       }
       return readFileSync(file, 'utf8').replace(/^\uFEFF/, '');
     } catch (error) {
-      const reason = error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason';
+      const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason';
+      const reason = unreadableReasons[code] ?? code;
       this.#find(file, 0, '', 'unreadable-file', reason, 'a readable file', `the file cannot be read (${reason})`);
       return null;
     }
@@ -175,7 +182,7 @@ class ConfigReading {
       const line = lineOf.get(id) ?? lineOf.get(sectionName) ?? 0;
       const origin = line === 0 ? file : `${file}:${line}`;
       const placed = keyById.get(id);
-      if (sectionName === varsSection.name) this.#readVar(file, line, id, name, value, origin);
+      if (sectionName === varsSection.name) this.#readVar(file, line, id, name, plainNumber(value), origin);
       else if (placed !== undefined) this.#take(placed, placed.key.read(value), file, line, gotText(value), origin);
       else if (isTable(value) || successorOf(id) === null) this.#refuseUnknown(file, line, id, gotText(value));
       else this.#inherit(file, sectionName, { [name]: value }, lineOf);
@@ -436,6 +443,12 @@ function isVarValue(value: unknown): value is VarValue {
   );
 }
 
+/** A TOML integer as the number that expressions know; one that a number cannot hold stays what it is. */
+function plainNumber(value: unknown): unknown {
+  if (typeof value !== 'bigint') return value;
+  return Number.isSafeInteger(Number(value)) ? Number(value) : value;
+}
+
 function nearestKey(id: string): string | null {
   if (!id.includes('.')) {
     const section = nearestName(id, knownSections);
@@ -452,7 +465,10 @@ function nearestKey(id: string): string | null {
 function gotText(value: unknown): string {
   if (value instanceof Date) return 'a date';
   if (isTable(value)) return 'a table';
+  if (typeof value === 'number' && Number.isInteger(value)) return value.toFixed(1);
   const text =
-    typeof value === 'number' || typeof value === 'bigint' ? String(value) : (JSON.stringify(value) ?? typeof value);
+    typeof value === 'number' || typeof value === 'bigint'
+      ? String(value)
+      : (JSON.stringify(value, (_, part) => plainNumber(part)) ?? typeof value);
   return text.length > gotLengthMax ? `${text.slice(0, gotLengthMax)}…` : text;
 }

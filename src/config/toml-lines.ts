@@ -24,7 +24,7 @@ export function locateTomlKeys(text: string): Map<string, number> {
     prefix += `${line}\n`;
     let table: Record<string, unknown>;
     try {
-      table = parse(prefix);
+      table = parse(prefix, { integersAsBigInt: true });
     } catch {
       continue;
     }

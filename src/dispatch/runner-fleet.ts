@@ -60,6 +60,8 @@ export class RunnerFleet {
   readonly #options: FleetOptions;
   readonly #members = new Map<RunnerProcess, Member>();
   readonly #quarantines = new Set<RunnerProcess>();
+  /** Dismissed, and not gone yet: a run that was dropped may still hold one of them up. */
+  readonly #ending = new Set<RunnerProcess>();
   readonly #groups = new Map<string, RunnerGroup>();
   readonly #delays = new Set<NodeJS.Timeout>();
   readonly #events = {
@@ -98,9 +100,9 @@ export class RunnerFleet {
     return this.#groups.values();
   }
 
-  /** All processes that are up or starting. */
+  /** All processes that are up, starting or ending. */
   get runners(): RunnerProcess[] {
-    return [...this.#members.keys(), ...this.#quarantines].filter((runner) => !runner.hasExited);
+    return [...this.#members.keys(), ...this.#quarantines, ...this.#ending].filter((runner) => !runner.hasExited);
   }
 
   /** How many there are of each kind. */
@@ -114,8 +116,9 @@ export class RunnerFleet {
     return this.#quarantines.size;
   }
 
-  /** Null when the system has no process or no open file for it. */
+  /** Null when the system has no process or no open file for it, and while everything ends. */
   quarantine(): RunnerProcess | null {
+    if (this.#closing) return null;
     let runner: RunnerProcess;
     try {
       runner = this.#launch({ maxSize: 1, preloadSize: 1 }, true);
@@ -202,8 +205,7 @@ export class RunnerFleet {
       this.#divide();
       return;
     }
-    this.#remove(runner);
-    runner.close();
+    this.#dismiss(runner);
   }
 
   /** Called every few tens of milliseconds. */
@@ -224,7 +226,7 @@ export class RunnerFleet {
     for (const runner of runners) runner.close();
     await new Promise<void>((resolve) => {
       const deadline = setTimeout(() => {
-        for (const runner of runners) if (!runner.hasExited) process.kill(runner.pid, 'SIGKILL');
+        for (const runner of runners) runner.kill('closing');
       }, 1000);
       const check = setInterval(() => {
         if (runners.some((runner) => !runner.hasExited)) return;
@@ -343,6 +345,7 @@ export class RunnerFleet {
     const { killReason } = runner;
     if (killReason !== null && killReason !== 'closing') this.killedTotal++;
     this.#quarantines.delete(runner);
+    this.#ending.delete(runner);
     const member = this.#members.get(runner);
     this.#remove(runner);
     this.#options.onGone(runner);
@@ -377,9 +380,14 @@ export class RunnerFleet {
   #dissolve(group: RunnerGroup): void {
     for (const [runner, member] of this.#members) {
       if (member.group !== group) continue;
-      this.#remove(runner);
-      runner.close();
+      this.#dismiss(runner);
     }
+  }
+
+  #dismiss(runner: RunnerProcess): void {
+    this.#remove(runner);
+    this.#ending.add(runner);
+    runner.close();
   }
 
   #roles(): RunnerRole[] {

@@ -81,7 +81,8 @@ export class RunnerProcess {
   #writesOnTheWay = 0;
   readonly #flush = (): void => {
     this.#flushScheduled = false;
-    if (this.hasExited || this.#writer.pendingBytes === 0 || this.#writesOnTheWay >= writesOnTheWayMax) return;
+    if (this.hasExited || this.#socket.writableEnded) return;
+    if (this.#writer.pendingBytes === 0 || this.#writesOnTheWay >= writesOnTheWayMax) return;
     this.#writesOnTheWay++;
     this.#writer.write(frameType.mark, 0, 0, 0, 0, 0, []);
     this.#socket.write(this.#writer.take());
@@ -217,13 +218,14 @@ export class RunnerProcess {
     if (!this.hasExited) this.#write(frameType.relieve, 0, 0, 0, 0, 0, []);
   }
 
+  /** At once, also one that was asked to end and does not hear it. */
   kill(reason: KillReason): void {
-    if (this.hasExited || this.killReason !== null) return;
+    if (this.hasExited || (this.killReason !== null && this.killReason !== 'closing')) return;
     this.killReason = reason;
     this.#process.kill();
   }
 
-  /** Lets it end by itself. */
+  /** Lets it end by itself, which one that is stuck does not: whoever calls this goes on watching it. */
   close(): void {
     this.killReason ??= 'closing';
     this.#socket.end();

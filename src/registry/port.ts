@@ -1,7 +1,7 @@
 /** The workflows of a server, as its API works on them. */
 import type { ActiveWorkflow } from '../engine/port.ts';
 import type { StoredDraft, StoredWorkflow, VersionSummary, WorkflowFilter } from '../store/port.ts';
-import type { Finding } from '../workflow/compiled.ts';
+import type { CompiledWorkflow, Finding } from '../workflow/compiled.ts';
 import type { DefinitionDiff } from '../workflow/definition-diff.ts';
 import type { WorkflowSource } from '../workflow/published-source.ts';
 import type { RouteConflict } from '../workflow/routes.ts';
@@ -49,14 +49,14 @@ export interface BatchReport {
   removed: string[];
   conflicts: RouteConflict[];
   refused: RefusedSource[];
-  /** Of the workflows that have no mistakes, by name. */
-  labels: ReadonlyMap<string, string>;
+  /** The workflows that have no mistakes, by name. */
+  accepted: ReadonlyMap<string, { label: string; triggers: CompiledWorkflow['triggers'] }>;
 }
 
 export type Publishing =
   | { ok: true; workflow: string; version: number; isChanged: boolean }
   | { ok: false; findings: Finding[] }
-  | { ok: false; conflicts: RouteConflict[] };
+  | { ok: false; conflicts: RouteConflict[]; triggers: CompiledWorkflow['triggers'] };
 
 /**
  * Where a method takes the name of a workflow or a version that does not exist, it throws NflowError `not_found`. What it throws

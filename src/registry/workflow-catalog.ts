@@ -91,7 +91,7 @@ export class WorkflowCatalog implements WorkflowAdministration {
   }
 
   async publishBatch(sources: readonly NamedSource[], options: BatchOptions): Promise<BatchReport> {
-    const { compiled, refused, labels } = await this.#compileAll(sources);
+    const { compiled, refused, accepted } = await this.#compileAll(sources);
     const keep = refused.flatMap(({ workflow }) => (workflow === null ? [] : [workflow]));
     // A file that cannot be read far enough to know its name may be any of those that would go.
     const prune = options.prune === true && keep.length === refused.length;
@@ -107,7 +107,7 @@ export class WorkflowCatalog implements WorkflowAdministration {
       removed: report.removed,
       conflicts: report.conflicts,
       refused,
-      labels,
+      accepted,
     };
   }
 
@@ -160,7 +160,7 @@ export class WorkflowCatalog implements WorkflowAdministration {
     const { name } = compiled;
     const options = { draftsDone, ...(origin === null ? {} : { origin }) };
     const { conflicts, published } = await this.#registry.publish([compiled], options);
-    if (conflicts.length > 0) return { ok: false, conflicts };
+    if (conflicts.length > 0) return { ok: false, conflicts, triggers: compiled.triggers };
     const version = this.#registry.get(name)?.version;
     // Another server may have taken it back at the same moment.
     if (version === undefined) throw noVersion(name, 'published');
@@ -169,10 +169,10 @@ export class WorkflowCatalog implements WorkflowAdministration {
 
   async #compileAll(
     sources: readonly NamedSource[],
-  ): Promise<{ compiled: CompiledWorkflow[]; refused: RefusedSource[]; labels: Map<string, string> }> {
+  ): Promise<{ compiled: CompiledWorkflow[] } & Pick<BatchReport, 'refused' | 'accepted'>> {
     const compiled = new Map<string, CompiledWorkflow>();
     const refused: RefusedSource[] = [];
-    const labels = new Map<string, string>();
+    const accepted = new Map<string, { label: string; triggers: CompiledWorkflow['triggers'] }>();
     const turns = new Turns();
     for (const [index, source] of sources.entries()) {
       const result = compileSource(source, this.#registry.vars, this.#registry.historyClasses);
@@ -185,12 +185,13 @@ export class WorkflowCatalog implements WorkflowAdministration {
         const findings = [wrongName(name, 'a name of its own')];
         refused.push({ label: source.label ?? name, workflow: name, findings });
       } else {
-        labels.set(result.compiled.name, source.label ?? result.compiled.name);
-        compiled.set(result.compiled.name, result.compiled);
+        const { name, triggers } = result.compiled;
+        accepted.set(name, { label: source.label ?? name, triggers });
+        compiled.set(name, result.compiled);
       }
       await turns.next();
     }
-    return { compiled: [...compiled.values()], refused, labels };
+    return { compiled: [...compiled.values()], refused, accepted };
   }
 
   #compile(workflow: string, source: WorkflowSource): { compiled: CompiledWorkflow | null; findings: Finding[] } {

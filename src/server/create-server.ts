@@ -12,7 +12,7 @@ import type { Log } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import type { History } from '../store/port.ts';
 import type { RouteTable } from '../workflow/routes.ts';
-import { ownPaths } from '../workflow/trigger-path.ts';
+import { isOwnAddress } from '../workflow/trigger-path.ts';
 import type { AdminDoor } from './access.ts';
 import { createAdministration, type Readiness, type RequestListener } from './administration.ts';
 import { Admission } from './admission.ts';
@@ -299,12 +299,4 @@ function divertConnections(server: Server, accept: (socket: Socket) => void): (s
   return (socket) => {
     for (const listener of own) listener.call(server, socket);
   };
-}
-
-/** Settles most addresses of workflows by one character. */
-const ownInitials = new Set([...ownPaths].map((path) => path.charCodeAt(0)));
-
-/** True below the paths that the server keeps for itself. */
-function isOwnAddress(url: string): boolean {
-  return ownInitials.has(url.charCodeAt(1)) && ownPaths.has(/^\/([^/?]*)/.exec(url)?.[1] ?? '');
 }

@@ -60,9 +60,10 @@ export class GatewayRecord {
     this.#address = { host, port };
   }
 
-  /** Where the server that holds the folder listens; null when that is not known. */
+  /** Where the server that holds the folder listens; null while its gateway does not run: then the record is of an earlier one. */
   get address(): { host: string; port: number } | null {
-    return this.#read()?.address ?? null;
+    const record = this.#read();
+    return record !== null && processStartMark(record.pid) === record.startMark ? record.address : null;
   }
 
   started(pid: number): void {

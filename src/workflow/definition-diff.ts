@@ -16,7 +16,7 @@ export interface CodeChange {
   /** The files that the code is in, null for code in the definition. */
   fileBefore: string | null;
   fileAfter: string | null;
-  /** Hunks of a unified diff, '' when only the file is another. */
+  /** Hunks of a unified diff, '' when only the file is another, or the line break at the end of code that is no whole file. */
   diff: string;
 }
 
@@ -94,15 +94,30 @@ function diffNode(name: string, before: JsonObject, after: JsonObject): NodeChan
 }
 
 function diffCode(before: JsonValue, after: JsonValue): CodeChange | null {
-  const [textBefore, fileBefore] = codeOf(before);
-  const [textAfter, fileAfter] = codeOf(after);
-  if (textBefore === textAfter && fileBefore === fileAfter) return null;
-  return { fileBefore, fileAfter, diff: unifiedDiff(textBefore, textAfter) };
+  const from = codeOf(before);
+  const to = codeOf(after);
+  if (from.text === to.text && from.file === to.file) return null;
+  const isOfFiles = from.isWholeFile && to.isWholeFile;
+  const diff = isOfFiles ? unifiedDiff(from.text, to.text) : unifiedDiff(asLines(from.text), asLines(to.text));
+  return { fileBefore: from.file, fileAfter: to.file, diff };
 }
 
-function codeOf(code: JsonValue): [text: string, file: string | null] {
-  if (!isJsonObject(code)) return [String(code), null];
-  return [String(code.source ?? code.function ?? ''), String(code.file)];
+interface CodeText {
+  text: string;
+  /** The file that it is in; null for code in the definition. */
+  file: string | null;
+  isWholeFile: boolean;
+}
+
+function codeOf(code: JsonValue): CodeText {
+  if (!isJsonObject(code)) return { text: String(code), file: null, isWholeFile: false };
+  const { source, function: functionText, file } = code;
+  return { text: String(source ?? functionText ?? ''), file: String(file), isWholeFile: source !== undefined };
+}
+
+/** How a text that is no file ends says nothing. */
+function asLines(text: string): string {
+  return text === '' || text.endsWith('\n') ? text : `${text}\n`;
 }
 
 function diffFields(before: JsonObject, after: JsonObject, pointer: string): FieldChange[] {

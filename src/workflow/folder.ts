@@ -4,6 +4,7 @@ import { basename, dirname, extname, isAbsolute, join, relative, resolve, sep } 
 import { type AuthoredWorkflow, compileAuthored, namedCodeFiles, type Vars } from './compile.ts';
 import type { CompiledWorkflow, Finding, HttpTrigger } from './compiled.ts';
 import { workflowLimits } from './limits.ts';
+import type { Place } from './line-map.ts';
 import { evaluateWorkflow } from './module/evaluated-workflow.ts';
 import type { Evaluator } from './module/evaluator.ts';
 import { loadModules, type ReadImport } from './module/load-modules.ts';
@@ -22,6 +23,8 @@ export interface LoadedFiles {
   refused: string[];
   /** False when a path or a folder could not be read: there may be more files. */
   isComplete: boolean;
+  /** Where the value of a JSON pointer stands in the file of a loaded workflow, as findings show the file; null for another file. */
+  placeOf(file: string, pointer: string): Place | null;
 }
 
 export interface LoadOptions {
@@ -80,7 +83,9 @@ export async function loadWorkflowFiles(paths: readonly string[], options: LoadO
   const workflows = withoutConflicts(withoutDuplicates(loaded, findings), findings).map(({ workflow }) => workflow);
   const loadedFiles = new Set(workflows.map(({ file }) => file));
   const refused = candidates.map(({ shownAs }) => shownAs).filter((file) => !loadedFiles.has(file));
-  return { workflows, findings, refused, isComplete };
+  const placeOf = (file: string, pointer: string): Place | null =>
+    loaded.find(({ workflow }) => workflow.file === file)?.document.placeOfValue(pointer) ?? null;
+  return { workflows, findings, refused, isComplete, placeOf };
 }
 
 async function findCandidates(paths: readonly string[], folder: string, findings: Finding[]): Promise<Candidate[]> {

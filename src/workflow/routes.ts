@@ -1,7 +1,7 @@
 import createRouter, { type HTTPMethod } from 'find-my-way';
 import type { HttpTrigger } from './compiled.ts';
-import { type Method, methods } from './definition.ts';
-import { type PathSegment, parseTriggerPath, routeKey, trimPath } from './trigger-path.ts';
+import { type Method, methods } from './http-fields.ts';
+import { isOwnAddress, type PathSegment, parseTriggerPath, routeKey, trimPath } from './trigger-path.ts';
 
 /** What a route leads to: `target` is the caller's. */
 export interface RouteEntry<T> {
@@ -150,7 +150,7 @@ export class RouteIndex<T> implements RouteTable<T> {
   readonly #answersHead = new WeakSet<HttpTrigger>();
   readonly #reserved: ReadonlySet<string>;
 
-  /** No parameter matches a path of `reserved`: the server answers it. */
+  /** No parameter matches a path of `reserved`, nor one below `ownPaths`: the server answers it. */
   constructor(reserved: ReadonlySet<string> = noPaths) {
     this.#reserved = reserved;
   }
@@ -226,7 +226,7 @@ export class RouteIndex<T> implements RouteTable<T> {
     const path = trimPath(rawPath);
     const decoded = path.includes('%') ? decodePath(path) : path;
     if (decoded === null) return malformed;
-    if (this.#reserved.has(decoded)) return null;
+    if (isOwnAddress(decoded) || this.#reserved.has(decoded)) return null;
     const found = this.#findOne(method, path, decoded);
     if (found !== null) return found;
     if (method === 'HEAD') {

@@ -11,15 +11,23 @@ type Edit = { kind: ' ' | '-' | '+'; line: string };
 /** The hunks of a unified diff with three lines of context, without file headers; '' for equal texts. */
 export function unifiedDiff(before: string, after: string): string {
   if (before === after) return '';
-  return formatHunks(editsBetween(linesOf(before), linesOf(after)));
+  const isMarked = endsInLineBreak(before) !== endsInLineBreak(after);
+  return formatHunks(editsBetween(linesOf(before, isMarked), linesOf(after, isMarked)));
 }
 
-/** A text that does not end with a line break has a last line that says so, as in diff(1). */
-function linesOf(text: string): string[] {
+function endsInLineBreak(text: string): boolean {
+  return text === '' || text.endsWith('\n');
+}
+
+/**
+ * Where one of two texts alone ends without a line break, its last line says so, as in diff(1). Where both do, that is no
+ * difference, and code inside of a definition seldom has one.
+ */
+function linesOf(text: string, isMarked: boolean): string[] {
   if (text === '') return [];
   const lines = text.split('\n');
   if (lines.at(-1) === '') lines.pop();
-  else lines[lines.length - 1] += '\n\\ No newline at end of file';
+  else if (isMarked) lines[lines.length - 1] += '\n\\ No newline at end of file';
   return lines;
 }
 

@@ -11,6 +11,14 @@ const refusedParamNames: ReadonlySet<string> = new Set(['__proto__', 'constructo
 /** First segments that the server answers itself. */
 export const ownPaths: ReadonlySet<string> = new Set(['nflow', '_nflow', 'health', 'ready', 'metrics']);
 
+/** Settles most addresses of workflows by one character. */
+const ownInitials = new Set([...ownPaths].map((path) => path.charCodeAt(0)));
+
+/** True below the paths that the server keeps for itself; `address` may have a query. */
+export function isOwnAddress(address: string): boolean {
+  return ownInitials.has(address.charCodeAt(1)) && ownPaths.has(/^\/([^/?]*)/.exec(address)?.[1] ?? '');
+}
+
 export const pathExpected = '/ and then segments such as orders, :id, or * as the last one';
 
 export interface PathProblem {

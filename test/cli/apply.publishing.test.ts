@@ -94,11 +94,11 @@ test('apply publishes what changed, and the commands for workflows show it and g
 
   await t.test('a route of another workflow is refused by the server, which names it', async (t) => {
     write('hello.workflow.json', hello('two'));
-    write('third.workflow.json', plain('third', '/api/resident'));
+    write('third.workflow.json', JSON.stringify(JSON.parse(plain('third', '/api/resident')), null, 1));
     const ended = await run(t, 'apply', 'flows', ...withToken);
     assert.equal(ended.code, 1);
     assert.match(ended.stdout, /^third +failed +flows\/third\.workflow\.json$/m);
-    assert.match(ended.stderr, /third\.workflow\.json[\s\S]*resident/);
+    assert.match(ended.stderr, /third\.workflow\.json:8:12 route-conflict[\s\S]*resident/);
   });
 
   await t.test('--prune takes back what is gone from the same paths, and nothing of others', async (t) => {
@@ -144,6 +144,22 @@ test('apply publishes what changed, and the commands for workflows show it and g
     assert.equal(ended.code, 1);
     assert.match(ended.stderr, /unauthorized[\s\S]*NFLOW_TOKEN/);
   });
+});
+
+test('more than one request may hold is refused before it is sent, with the size, the limit and what to do', async (t) => {
+  const folder = temporaryFolder(t);
+  const text = 'x'.repeat(900_000);
+  for (let index = 0; index < 38; index++) {
+    const nodes = { only: { type: 'set', values: { text } } };
+    const workflow = { format: 1, name: `large-${index}`, triggers: [{ type: 'manual' }], nodes };
+    writeFileSync(join(folder, `large-${index}.workflow.json`), JSON.stringify(workflow));
+  }
+  const ended = await nflow(t, ['apply', '.', '--server', 'http://127.0.0.1:9'], { cwd: folder });
+  assert.match(ended.stderr, /^error body_too_large: /);
+  assert.match(ended.stderr, /got +38 workflows in 34\d{6} bytes/);
+  assert.match(ended.stderr, /expected +at most 33554432 bytes \(32 MiB\)/);
+  assert.match(ended.stderr, /to do +Nothing was sent\. Apply folders/);
+  assert.equal(ended.code, 1);
 });
 
 test('apply to an address where nobody answers ends with 3', async (t) => {

@@ -54,6 +54,63 @@ test('executions are listed with filters and pages, shown by short ids, and foll
     assert.deepEqual((await list('--until', '2020-01-01')).items, []);
   });
 
+  await t.test('the API finds the same by every filter', async () => {
+    const search = async (query: string): Promise<{ id: string; workflow: string; createdAt: string }[]> => {
+      const response = await fetch(`${server.address}/nflow/api/v1/executions?${query}`);
+      assert.equal(response.status, 200, query);
+      return ((await response.json()) as { items: { id: string; workflow: string; createdAt: string }[] }).items;
+    };
+    const all = await search('limit=500');
+    const [newest] = all;
+    assert.ok(newest !== undefined);
+    const good = all.filter(({ workflow }) => workflow === 'good');
+    assert.deepEqual(await search('workflow=good'), good);
+    assert.deepEqual(await search('status=succeeded'), good);
+    assert.deepEqual(await search('status=succeeded&status=failed'), all);
+    assert.deepEqual(await search('text=GOOD'), good);
+    assert.deepEqual(await search('text=peculiar&workflow=good'), []);
+    for (const text of [newest.id, newest.id.slice(-8), newest.id.slice(-8).toUpperCase()]) {
+      assert.deepEqual(await search(`text=${text}`), [newest]);
+    }
+    const from = all.filter(({ createdAt }) => createdAt >= newest.createdAt);
+    assert.deepEqual(await search(`from=${newest.createdAt}`), from);
+    assert.deepEqual(await search(`to=${newest.createdAt}`), all.slice(from.length));
+    assert.deepEqual(await search(`from=2026-01-01T00:00:00Z&to=2025-01-01T00:00:00Z`), []);
+  });
+
+  await t.test('what the server does not take is wrong usage, with what it takes', async () => {
+    const wrong: [flags: string[], expected: RegExp][] = [
+      [
+        ['--status', 'done'],
+        /does not accept the status .*\n +got +"done"\n +expected +one or more of running, waiting/,
+      ],
+      [['--workflow', 'A B'], /does not accept the workflow .*\n +got +"A B"\n +expected +a lower-case letter/],
+      [['--text', ''], /does not accept the text .*\n +got +""\n +expected +1 to 200 characters/],
+      [['--cursor', 'bad'], /does not accept the cursor .*\n +got +bad\n +expected +nextCursor of the page before/],
+    ];
+    for (const [flags, expected] of wrong) {
+      const ended = await nflow(t, ['ls', ...flags], options);
+      assert.match(ended.stderr, expected);
+      assert.match(ended.stderr, /^error invalid_input: /);
+      assert.equal(ended.code, 2);
+    }
+  });
+
+  await t.test('what is not there is told with the command that lists what is', async () => {
+    const execution = await nflow(t, ['show', '00000000'], options);
+    assert.match(execution.stderr, /error not_found: .*00000000\.\n +to do +`nflow ls`/);
+    assert.equal(execution.code, 1);
+    const version = await nflow(t, ['workflows', 'diff', 'good', '1', '9'], options);
+    assert.match(version.stderr, /no version 9\.\n +to do +`nflow workflows versions NAME`/);
+    assert.equal(version.code, 1);
+  });
+
+  await t.test('an https address of a server that speaks plain HTTP says so', async () => {
+    const ended = await nflow(t, ['ls', '--server', server.address.replace('http:', 'https:')], options);
+    assert.match(ended.stderr, /got +an answer that is not TLS\n +to do +Write http:\/\//);
+    assert.equal(ended.code, 3);
+  });
+
   await t.test('pages follow each other by their cursor', async () => {
     const first = await list('--workflow', 'good', '--limit', '2');
     assert.equal(first.items.length, 2);

@@ -90,6 +90,16 @@ test('effects are performed for real', async (t) => {
   assert.deepEqual(received, ['GET /stock']);
 });
 
+test('what is accepted in the configuration and has no effect is a warning on stderr', async (t) => {
+  const cwd = temporaryFolder(t);
+  writeFileSync(join(cwd, 'config.toml'), '[vm_pool]\nmax_operations = 9\n');
+  const file = writeWorkflow(cwd, 'echo.workflow.json', codeWorkflow('echo', 'return 1'));
+  const { code, stdout, stderr } = await nflow(t, ['run', file], { cwd });
+  assert.match(stderr, /^warning: config\.toml:2: vm_pool\.max_operations of the original nFlow has no effect/);
+  assert.equal(stdout, '1\n');
+  assert.equal(code, 0);
+});
+
 test('a name that is not there is told with those that are, the nearest first', async (t) => {
   const cwd = temporaryFolder(t);
   writeWorkflow(cwd, 'workflows/total.workflow.json', orderTotal);
@@ -105,6 +115,14 @@ test('a file with a mistake is not run: the finding is shown', async (t) => {
   const { code, stderr } = await nflow(t, ['run', file], { cwd });
   assert.match(stderr, /bad\.workflow\.json:\d+:\d+ syntax-error/);
   assert.equal(code, 1);
+});
+
+test('a body from a file that does not exist names the file, and is wrong usage', async (t) => {
+  const cwd = temporaryFolder(t);
+  const file = writeWorkflow(cwd, 'total.workflow.json', orderTotal);
+  const { code, stderr } = await nflow(t, ['run', file, '--body', '@none.json'], { cwd });
+  assert.match(stderr, /--body: the file could not be read\.\n +got +none\.json \(there is no such file\)/);
+  assert.equal(code, 2);
 });
 
 test('a body that is not JSON is wrong usage', async (t) => {

@@ -1,5 +1,5 @@
 /** A real server, started as a person would, in a folder of its own. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import type { TestContext } from 'node:test';
 import { processStartMark } from '../../src/store/embedded/process-identity.ts';
 import { launcher, type Spawned, spawnNode, until } from './spawned.ts';
@@ -60,6 +60,22 @@ export function survivors(tree: readonly ProcessOfServer[]): string[] {
   return tree
     .filter(({ pid, startMark }) => processStartMark(pid) === startMark)
     .map(({ pid, command }) => `${pid} ${command}`);
+}
+
+/** Those that work in the folder or name it, also when they have left the tree; but no runner, which knows nothing of it. Linux only. */
+export function processesOn(folder: string): string[] {
+  return everyProcess().flatMap(({ pid }) => {
+    const command = commandOf(pid);
+    return command.includes(folder) || workingFolderOf(pid).startsWith(folder) ? [`${pid} ${command}`] : [];
+  });
+}
+
+function workingFolderOf(pid: number): string {
+  try {
+    return readlinkSync(`/proc/${pid}/cwd`);
+  } catch {
+    return '';
+  }
 }
 
 function everyProcess(): { pid: number; parentPid: number }[] {

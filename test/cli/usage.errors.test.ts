@@ -20,6 +20,11 @@ const wrong: [name: string, args: string[], expected: RegExp][] = [
     ['ls', '--server', 'not an address'],
     /not an address is not the address of a server/,
   ],
+  [
+    'an address of another protocol says which are',
+    ['ls', '--server', 'ftp://x'],
+    /expected +an http or https address/,
+  ],
 ];
 
 for (const [name, args, expected] of wrong) {

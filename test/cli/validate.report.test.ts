@@ -45,6 +45,21 @@ test('--json gives every finding of workflows and configuration in one form', as
   assert.equal(code, 1);
 });
 
+test('what is accepted and has no effect is a warning on stderr, and no finding', async (t) => {
+  const cwd = temporaryFolder(t);
+  writeFileSync(join(cwd, 'config.toml'), '[tracker]\nworkers = 4\n');
+  const { code, stdout, stderr } = await nflow(t, ['validate', '--json', 'config.toml'], { cwd });
+  assert.match(stderr, /^warning: config\.toml:2: tracker\.workers of the original nFlow has no effect/);
+  assert.equal(stdout.trim(), '[]');
+  assert.equal(code, 0);
+});
+
+test('a configuration file that does not exist is a finding', async (t) => {
+  const { code, stdout } = await nflow(t, ['validate', 'none.toml'], { cwd: temporaryFolder(t) });
+  assert.match(stdout, /^none\.toml:1:1 unreadable-file\n +the file cannot be read \(there is no such file\)/);
+  assert.equal(code, 1);
+});
+
 test('a path that does not exist is a finding', async (t) => {
   const { code, stdout } = await nflow(t, ['validate', 'no-such-folder'], { cwd: temporaryFolder(t) });
   assert.match(stdout, /no-such-folder/);

@@ -91,6 +91,26 @@ test('keys of the original keep their bare unit and take a duration too', () => 
   assert.equal(text.vmPool.acquireTimeoutMs, 2000);
 });
 
+test('a float is not an integer, however round it is, and a duration takes both', () => {
+  const findings = findingsOf('[server]\nport = 8080.0\nmax_body_bytes = 1e6\n[vm_pool]\nmax_size = 0x20');
+  assert.deepEqual(
+    findings.map(({ place }) => place),
+    ['2 server.port invalid-value', '3 server.max_body_bytes invalid-value'],
+  );
+  assert.equal(findings[0]?.message, 'server.port: got 8080.0, expected a whole number from 0 to 65535');
+  assert.equal(configOf('[vm_pool]\nidle_timeout = 1.5').vmPool.idleTimeoutMs, 90_000);
+  assert.deepEqual(configOf('[vars]\nrate = 2.0\ncount = 3').vars, { rate: 2, count: 3 });
+});
+
+test('an integer that a number cannot hold is refused with its line, and the lines after it are known', () => {
+  const found = findingsOf('[vars]\nbig = 9223372036854775807\n[server]\nport = 99999999999999999\nprot = [1, 2]');
+  assert.deepEqual(
+    found.map(({ place }) => place),
+    ['2 vars.big invalid-value', '4 server.port invalid-value', '5 server.prot unknown-key'],
+  );
+  assert.match(found[0]?.message ?? '', /got 9223372036854775807, expected a text, a number \(an integer/);
+});
+
 test('a key that never had a unit refuses a bare number', () => {
   const [finding] = findingsOf('[server]\ndrain_timeout = 30');
   assert.equal(finding?.place, '2 server.drain_timeout invalid-value');
@@ -359,7 +379,7 @@ test('text that is not TOML is told with line and column, without the line itsel
 test('a missing file is a finding of its own', () => {
   assert.throws(
     () => loadConfig({ file: join(folder, 'absent.toml'), env: {} }),
-    /absent\.toml: the file cannot be read \(ENOENT\)/,
+    /absent\.toml: the file cannot be read \(there is no such file\)/,
   );
 });
 

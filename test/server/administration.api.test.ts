@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { NflowError } from '../../src/errors.ts';
 import type { ExecutionFilter, ExecutionSummary, History, StoredExecution } from '../../src/store/port.ts';
+import { workflowNameExpected } from '../../src/workflow/names.ts';
 import { executionId, httpTrigger, RawClient, type ServerUnderTest, startServer } from './server-under-test.ts';
 
 const summary: ExecutionSummary = {
@@ -124,6 +125,10 @@ const refused: [path: string, status: number, code: string][] = [
   ['/nflow/api/v1/executions?colour=red', 400, 'invalid_input'],
   ['/nflow/api/v1/executions?limit=1&limit=2', 400, 'invalid_input'],
   ['/nflow/api/v1/executions?cursor=bad', 400, 'invalid_input'],
+  ['/nflow/api/v1/executions?text=', 400, 'invalid_input'],
+  ['/nflow/api/v1/executions?text=%00', 400, 'invalid_input'],
+  ['/nflow/api/v1/executions?from=yesterday', 400, 'invalid_input'],
+  ['/nflow/api/v1/executions?to=2026-02-30T00:00:00Z', 400, 'invalid_input'],
   ['/nflow/api/v1/executions/nonsense', 400, 'invalid_input'],
   ['/nflow/api/v1/executions/%zz', 400, 'invalid_input'],
   ['/nflow/api/v1/executions/00000000', 404, 'not_found'],
@@ -143,6 +148,23 @@ for (const [path, status, code] of refused) {
     assert.ok(!JSON.stringify(answer.body).includes('/srv/app'));
   });
 }
+
+test('times of any offset are taken, and one before 1970 finds what 1970 finds', async () => {
+  await getJson('/nflow/api/v1/executions?from=0001-01-01T00:00:00Z&to=1970-01-01T02:00:00%2B01:00');
+  assert.deepEqual(history.filters.at(-1), { limit: 50, createdFromMs: 0, createdBeforeMs: 3_600_000 });
+});
+
+test('what is expected is said in words of ours', async () => {
+  const { body } = await getJson('/nflow/api/v1/executions?workflow=a&workflow=b&cursor=&text=%00');
+  assert.deepEqual(
+    (body.errors as { pointer: string; expected: string }[]).map(({ pointer, expected }) => [pointer, expected]),
+    [
+      ['/workflow', workflowNameExpected],
+      ['/text', '1 to 200 characters, none of them U+0000'],
+      ['/cursor', 'nextCursor of the page before'],
+    ],
+  );
+});
 
 test('a refusal names each part that is wrong', async () => {
   const { body } = await getJson('/nflow/api/v1/executions?limit=0&status=done');

@@ -9,6 +9,7 @@ import { type ApiUnderTest, assertStatus, greeting, type Reply, startApi } from 
 interface Operation {
   operationId: string;
   security: object[];
+  parameters?: { name: string; description?: string }[];
   responses: Record<string, { description: string; content?: Record<string, { schema: JsonSchema }> }>;
 }
 type JsonSchema = Record<string, unknown>;
@@ -78,6 +79,24 @@ test('the document has every route of the API, and says which need the token', (
     Object.values(methods).map(({ operationId }) => operationId),
   );
   assert.equal(new Set(ids).size, ids.length);
+});
+
+test('parameters are described in words', () => {
+  const parameters = description.paths['/nflow/api/v1/executions']?.get?.parameters ?? [];
+  assert.deepEqual(
+    parameters.map((parameter) => [parameter.name, parameter.description !== undefined]),
+    ['workflow', 'status', 'from', 'to', 'text', 'cursor', 'limit'].map((name) => [name, true]),
+  );
+});
+
+test('every answer says in words what it is', () => {
+  for (const [path, methods] of Object.entries(description.paths)) {
+    for (const { responses } of Object.values(methods)) {
+      for (const [status, answer] of Object.entries(responses)) {
+        assert.match(answer.description, /^(?!Default Response)\S/, `${path} ${status}`);
+      }
+    }
+  }
 });
 
 test('problems are described with every code that there is', () => {

@@ -173,7 +173,7 @@ test('a diff tells nodes added, removed and changed, with the code as a unified 
         code: {
           fileBefore: null,
           fileAfter: null,
-          diff: '@@ -1,2 +1,2 @@\n-const x = 1;\n+const x = 2;\n return x;\n\\ No newline at end of file\n',
+          diff: '@@ -1,2 +1,2 @@\n-const x = 1;\n+const x = 2;\n return x;\n',
         },
       },
     ],

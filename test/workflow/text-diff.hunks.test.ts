@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { diffDefinitions } from '../../src/workflow/definition-diff.ts';
 import { unifiedDiff } from '../../src/workflow/text-diff.ts';
 
 /** What `patch` would make of it: hunks applied where they say, their context checked. */
@@ -25,6 +26,10 @@ function applied(before: string, diff: string): string {
   return [...result, ...lines.slice(at)].join('');
 }
 
+function endsOpen(text: string): boolean {
+  return text !== '' && !text.endsWith('\n');
+}
+
 const text = fc
   .array(fc.constantFrom('a', 'b', 'c', '', 'longer line'), { maxLength: 40 })
   .chain((lines) => fc.constantFrom(lines.join('\n'), `${lines.join('\n')}\n`));
@@ -34,10 +39,31 @@ test('a diff that is applied to the first text gives the second', () => {
     fc.property(text, text, (before, after) => {
       const diff = unifiedDiff(before, after);
       assert.equal(diff === '', before === after);
-      assert.equal(applied(before, diff), after);
+      // That both have no line break at the end is not said: it is no difference.
+      const [from, to] = endsOpen(before) && endsOpen(after) ? [`${before}\n`, `${after}\n`] : [before, after];
+      assert.equal(applied(from, diff), to);
     }),
     { numRuns: 500 },
   );
+});
+
+test('a missing line break at the end is told only where one text alone misses it', () => {
+  assert.equal(unifiedDiff('return 1', 'return 2'), '@@ -1 +1 @@\n-return 1\n+return 2\n');
+  assert.equal(
+    unifiedDiff('return 1\n', 'return 1'),
+    '@@ -1 +1 @@\n-return 1\n+return 1\n\\ No newline at end of file\n',
+  );
+});
+
+test('code inside of a definition is compared without regard to how it ends, a file as it is', () => {
+  const definition = (code: unknown): string => JSON.stringify({ name: 'a', nodes: { only: { type: 'code', code } } });
+  const diffOf = (before: unknown, after: unknown): string | undefined =>
+    diffDefinitions(definition(before), definition(after)).nodes.changed[0]?.code?.diff;
+  const file = (source: string) => ({ file: './only.ts', source });
+  assert.equal(diffOf('return 1\n', 'return 2'), '@@ -1 +1 @@\n-return 1\n+return 2\n');
+  assert.equal(diffOf('return 1', file('return 2\n')), '@@ -1 +1 @@\n-return 1\n+return 2\n');
+  assert.equal(diffOf('return 1', file('return 1\n')), '');
+  assert.match(diffOf(file('return 1\n'), file('return 1')) ?? '', /No newline at end of file/);
 });
 
 test('a small change in a long text is one hunk with three lines around it', () => {

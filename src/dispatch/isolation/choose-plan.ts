@@ -22,7 +22,8 @@ const toolsOf: Readonly<Record<Exclude<IsolationLayer, 'user' | 'permissions'>, 
   limits: ['sh'],
 };
 
-const probeTimeoutMs = 5_000;
+/** A thousand times what it takes: a machine that is only slow at this moment must not lose a layer for as long as the server runs. */
+const probeTimeoutMs = 30_000;
 
 export interface Isolation {
   plan: IsolationPlan;

@@ -2,7 +2,7 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import type { IsolationLayer } from '../../config/isolation-layers.ts';
 
-/** The layers that the process `pid` is seen to have; null where the kernel does not tell. */
+/** The layers that the process `pid` is seen to have; null where the kernel does not tell, and for one that has ended meanwhile. */
 export function inspectIsolation(pid: number): ReadonlySet<IsolationLayer> | null {
   const status = readStatus(pid);
   if (status === null) return null;
@@ -26,7 +26,12 @@ export function inspectIsolation(pid: number): ReadonlySet<IsolationLayer> | nul
   }
   see('limits', /^Max core file size\s+0\s+0\s/m.test(readProc(pid, 'limits') ?? ''));
   see('permissions', (readProc(pid, 'cmdline') ?? '').split('\0').includes('--permission'));
-  return seen;
+  return hasMemory(pid) ? seen : null;
+}
+
+/** False for a process that ends: it gives its memory up before its namespaces. */
+function hasMemory(pid: number): boolean {
+  return readStatus(pid)?.has('VmSize') === true;
 }
 
 function readStatus(pid: number): Map<string, string> | null {

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { runnerAnnounceFd, runnerSocketFd } from '../../protocol/runner-settings.ts';
 import { type Command, runnerEnvironment } from './command.ts';
+import { readChildPid } from './only-child.ts';
 
 export interface IsolatedProcessOptions {
   command: Command;
@@ -76,14 +76,5 @@ export class IsolatedProcess {
     } catch {
       // It has ended.
     }
-  }
-}
-
-/** The only child of a process; 0 when there is none, or none can be seen. */
-function readChildPid(parent: number): number {
-  try {
-    return Number.parseInt(readFileSync(`/proc/${parent}/task/${parent}/children`, 'latin1'), 10) || 0;
-  } catch {
-    return 0;
   }
 }

@@ -46,8 +46,8 @@ function addReading(app: ApiServer, parts: ApiParts, historyOf: HistoryOf): void
       const { from, to, ...filter } = request.query;
       const { items, nextCursor } = await historyOf().list({
         ...filter,
-        ...(from === undefined ? {} : { createdFromMs: Date.parse(from) }),
-        ...(to === undefined ? {} : { createdBeforeMs: Date.parse(to) }),
+        ...(from === undefined ? {} : { createdFromMs: searchedMs(from) }),
+        ...(to === undefined ? {} : { createdBeforeMs: searchedMs(to) }),
       });
       return { items: items.map(executionSummaryView), nextCursor };
     },
@@ -73,6 +73,11 @@ function addReading(app: ApiServer, parts: ApiParts, historyOf: HistoryOf): void
       return executionView(stored, await nodeTypes.of(stored.versionId));
     },
   );
+}
+
+/** Nothing was created before 1970: an earlier time finds what that one finds. */
+function searchedMs(time: string): number {
+  return Math.max(0, Date.parse(time));
 }
 
 function addHolding(app: ApiServer, historyOf: HistoryOf): void {

@@ -6,6 +6,7 @@ import {
   createJsonSchemaTransformObject,
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod';
+import { z } from 'zod';
 import { accessTable } from '../access-table.ts';
 import type { ApiServer } from './api-server.ts';
 import { apiSchemas } from './schemas/schema-registry.ts';
@@ -16,8 +17,9 @@ type Json = Record<string, unknown>;
 
 /** JSON text. `addRoutes` registers the routes to describe: on a Fastify that answers nobody. */
 export async function describeApi(version: string, addRoutes: (api: ApiServer) => void): Promise<string> {
-  const transform = createJsonSchemaTransform({ schemaRegistry: apiSchemas });
-  const transformObject = createJsonSchemaTransformObject({ schemaRegistry: apiSchemas });
+  const options = { schemaRegistry: apiSchemas, zodToJsonConfig: { override: addDescription } };
+  const transform = createJsonSchemaTransform(options);
+  const transformObject = createJsonSchemaTransformObject(options);
   const app = fastify();
   app.setValidatorCompiler(() => () => true);
   app.setSerializerCompiler(() => () => '');
@@ -62,6 +64,12 @@ export async function describeApi(version: string, addRoutes: (api: ApiServer) =
   return JSON.stringify(finish(document));
 }
 
+/** What `describe` says of a schema without a name is in zod's own registry, which the generator does not read beside ours. */
+function addDescription({ zodSchema, jsonSchema }: { zodSchema: z.core.$ZodType; jsonSchema: Json }): void {
+  const description = z.globalRegistry.get(zodSchema)?.description;
+  if (description !== undefined) jsonSchema.description ??= description;
+}
+
 function securityOf(method: string, url: string): Json {
   const access = accessTable[`${method} ${url}`];
   if (access === 'write') return { security: [{ [tokenName]: [] }] };
@@ -74,6 +82,7 @@ function finish(document: Json): Json {
   const { components = {} } = document as { components?: { schemas?: Json } };
   const schemas = components.schemas ?? {};
   addStream(document);
+  nameAnswers(document.paths as Paths, schemas as Record<string, { description?: string }>);
   const used = new Set<string>();
   const visit = (value: unknown): void => {
     for (const [, name = ''] of JSON.stringify(value).matchAll(/"#\/components\/schemas\/([^"]+)"/g)) {
@@ -85,6 +94,27 @@ function finish(document: Json): Json {
   visit(document.paths);
   const kept = Object.fromEntries(Object.entries(schemas).filter(([name]) => used.has(name)));
   return { ...document, components: { ...components, schemas: kept } };
+}
+
+type Paths = Record<string, Record<string, { responses?: Record<string, Answer> }>>;
+
+interface Answer {
+  description: string;
+  content?: Record<string, { schema?: { $ref?: string } }>;
+}
+
+/** What the generator says where a route says nothing of an answer. */
+const unsaid = 'Default Response';
+
+/** An answer of which nothing is said is called what its schema is. */
+function nameAnswers(paths: Paths, schemas: Readonly<Record<string, { description?: string }>>): void {
+  for (const { responses = {} } of Object.values(paths).flatMap((methods) => Object.values(methods))) {
+    for (const answer of Object.values(responses)) {
+      if (answer.description !== unsaid) continue;
+      const name = answer.content?.['application/json']?.schema?.$ref?.split('/').at(-1) ?? '';
+      answer.description = schemas[name]?.description ?? 'What was asked for';
+    }
+  }
 }
 
 function addStream(document: Json): void {

@@ -1,7 +1,7 @@
 /** Workflows and their versions as the API shows them. */
 import type { BatchReport, CatalogVersion, CatalogWorkflow, Publishing } from '../../registry/port.ts';
 import type { VersionSummary } from '../../store/port.ts';
-import type { Finding } from '../../workflow/compiled.ts';
+import type { CompiledWorkflow, Finding } from '../../workflow/compiled.ts';
 import { sourceOfPublished } from '../../workflow/published-source.ts';
 import type { RouteConflict } from '../../workflow/routes.ts';
 import type { WorkflowSummary } from '../../workflow/summary.ts';
@@ -88,14 +88,21 @@ export function findingItems(findings: readonly Finding[]): ProblemItem[] {
   }));
 }
 
-function conflictItems(workflow: string, conflicts: readonly RouteConflict[]): ProblemItem[] {
+function conflictItems(
+  workflow: string,
+  triggers: CompiledWorkflow['triggers'],
+  conflicts: readonly RouteConflict[],
+): ProblemItem[] {
   return conflicts.flatMap(({ method, paths, workflows }): ProblemItem[] => {
     const at = workflows.indexOf(workflow);
     if (at === -1) return [];
     const others = workflows.flatMap((other, index) => (index === at ? [] : [`${other} (${method} ${paths[index]})`]));
     const message = `The route is also that of ${others.join(' and ')}.`;
-    const got = `${method} ${paths[at]}`;
-    return [{ pointer: '/triggers', got, expected: 'a route of its own', code: 'route-conflict', message }];
+    const path = paths[at];
+    const got = `${method} ${path}`;
+    const index = triggers.findIndex((one) => one.type === 'http' && one.method === method && one.path === path);
+    const pointer = `/triggers/${index}/path`;
+    return [{ pointer, got, expected: 'a route of its own', code: 'route-conflict', message }];
   });
 }
 
@@ -108,16 +115,16 @@ export function invalidWorkflow(findings: readonly Finding[]): Problem {
 export function publishingProblem(workflow: string, refused: Exclude<Publishing, { ok: true }>): Problem {
   if ('findings' in refused) return invalidWorkflow(refused.findings);
   const detail = 'Another workflow answers the same requests. It stays; this one was not published.';
-  return refusal('conflict', detail, conflictItems(workflow, refused.conflicts));
+  return refusal('conflict', detail, conflictItems(workflow, refused.triggers, refused.conflicts));
 }
 
 export function batchView(report: BatchReport): BatchView {
-  const { labels } = report;
+  const { accepted } = report;
   const named = ({ workflow, version }: { workflow: string; version: number }) => ({ name: workflow, version });
   const published = new Set([...report.published, ...report.unchanged].map(({ workflow }) => workflow));
   // The other side of a conflict may be a workflow that was published before and is none of this batch.
-  const inConflict = [...labels.keys()].filter(
-    (name) => !published.has(name) && report.conflicts.some(({ workflows }) => workflows.includes(name)),
+  const inConflict = [...accepted].filter(
+    ([name]) => !published.has(name) && report.conflicts.some(({ workflows }) => workflows.includes(name)),
   );
   return {
     published: report.published.map(named),
@@ -130,11 +137,11 @@ export function batchView(report: BatchReport): BatchView {
         code: 'invalid_workflow' as const,
         errors: findingItems(findings),
       })),
-      ...inConflict.map((name) => ({
-        file: labels.get(name) as string,
+      ...inConflict.map(([name, { label, triggers }]) => ({
+        file: label,
         name,
         code: 'conflict' as const,
-        errors: conflictItems(name, report.conflicts),
+        errors: conflictItems(name, triggers, report.conflicts),
       })),
     ],
   };

@@ -33,7 +33,7 @@ import { findPostgresBinaries, type PostgresBinaries, postgresEnvironment } from
 import { lockFolder } from './folder-lock.ts';
 import { endOrphan, stopPostmaster } from './orphan.ts';
 import { embeddedSettings, freeDiskBytes, machineMemoryBytes, renderSettings } from './settings.ts';
-import { ProcessWatcher } from './watcher.ts';
+import { ProcessWatcher, type WatchedEnd } from './watcher.ts';
 
 export interface EmbeddedPostgresOptions {
   /** nFlow's data folder; the server's own folder is made in it. */
@@ -60,6 +60,7 @@ export interface EmbeddedPostgres {
   stop(): Promise<void>;
 }
 
+const gate = 'read -r _ && exec "$@" < /dev/null';
 const role = 'nflow';
 const database = 'nflow';
 const port = 5432;
@@ -103,7 +104,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
 function supervise(child: RunningChild, cluster: Cluster, release: () => void): EmbeddedPostgres {
   const watcher = child.watcher;
   const exited = child.exited.then((exit) => {
-    watcher.dismiss();
+    watcher?.dismiss();
     release();
     return exit;
   });
@@ -122,7 +123,8 @@ function supervise(child: RunningChild, cluster: Cluster, release: () => void): 
 
 interface RunningChild {
   readonly pid: number;
-  readonly watcher: ProcessWatcher;
+  /** Null when it could not even be started. */
+  readonly watcher: ProcessWatcher | null;
   readonly exited: Promise<PostgresExit>;
   hasEnded(): boolean;
   /** What it wrote last; once it has ended, all that was on the way is waited for. */
@@ -194,7 +196,7 @@ class Cluster {
       } catch (error) {
         const leftovers = (await child.lastWords()).includes('shared memory block');
         if (!child.hasEnded()) await stopPostmaster(child.pid);
-        child.watcher.dismiss();
+        child.watcher?.dismiss();
         if (!leftovers || performance.now() > giveUpMs) throw error;
         await delay(100);
       }
@@ -216,7 +218,8 @@ class Cluster {
     }
     // The builtin provider exists from 17 on; before, C is the only collation that no system update changes.
     const locale = this.#binaries.major >= 17 ? ['--locale-provider=builtin', '--builtin-locale=C.UTF-8'] : [];
-    const child = this.#run(this.#binaries.initdb, [
+    // Unwatched it would go on for seconds after we were killed, and then remove the folder in which our successor makes its own.
+    const { child, watcher } = this.#run('end', this.#binaries.initdb, [
       `--pgdata=${draftDir}`,
       `--username=${role}`,
       `--pwfile=${this.#passwordFile}`,
@@ -227,8 +230,6 @@ class Cluster {
       '--data-checksums',
       '--no-instructions',
     ]);
-    // Else it would go on for seconds after we were killed, and then remove the folder in which our successor makes its own.
-    const watcher = child.pid === undefined ? null : new ProcessWatcher(child.pid, 'end');
     const output: string[] = [];
     child.stdout?.on('data', (chunk: Buffer) => output.push(chunk.toString()));
     child.stderr?.on('data', (chunk: Buffer) => output.push(chunk.toString()));
@@ -247,7 +248,7 @@ class Cluster {
   }
 
   #spawn(): RunningChild {
-    const child = this.#run(this.#binaries.postgres, ['-D', this.#clusterDir]);
+    const { child, watcher } = this.#run('stop', this.#binaries.postgres, ['-D', this.#clusterDir]);
     let ended = false;
     const lines: string[] = [];
     const exited = new Promise<PostgresExit>((resolve) => {
@@ -273,7 +274,7 @@ class Cluster {
     const pid = child.pid ?? -1;
     return {
       pid,
-      watcher: new ProcessWatcher(pid),
+      watcher,
       exited,
       hasEnded: () => ended,
       lastWords: async () => {
@@ -284,16 +285,24 @@ class Cluster {
     };
   }
 
-  #run(program: string, args: string[]): ChildProcess {
-    const [first, ...rest] = [...this.#account.prefix, program, ...args];
-    return spawn(first as string, rest, {
+  /**
+   * Starts a program of PostgreSQL behind a gate: a shell, which becomes the program when it is told to, and ends when there is nobody
+   * left to tell. It is told once there is a watcher, so there is no moment at which the program could outlive us.
+   */
+  #run(how: WatchedEnd, program: string, args: string[]): { child: ChildProcess; watcher: ProcessWatcher | null } {
+    const [first, ...rest] = [...this.#account.prefix, '/bin/sh', '-c', gate, 'nflow-postgres', program, ...args];
+    const child = spawn(first as string, rest, {
       cwd: this.#workDir,
       env: postgresEnvironment(this.#binaries.libraryDir),
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['pipe', 'pipe', 'pipe'],
       // A process group of its own: Ctrl-C on the terminal is for us, who drain before the database stops.
       detached: true,
       ...(this.#account.ids ?? {}),
     });
+    const watcher = child.pid === undefined ? null : new ProcessWatcher(child.pid, how);
+    // One that has ended already tells it by its exit.
+    child.stdin?.on('error', () => {}).end('\n');
+    return { child, watcher };
   }
 
   /** PostgreSQL writes its state into the last line of its pid file. */

@@ -22,11 +22,14 @@ read -r _
 kill -s KILL -- "-$1" 2>/dev/null
 `;
 
-/** Stops the process when ours ends; or ends it, together with the process group that it leads. */
+/** `stop`: in order. `end`: at once, together with the process group that it leads. */
+export type WatchedEnd = 'stop' | 'end';
+
+/** Stops a process, or ends it, when ours ends. */
 export class ProcessWatcher {
   readonly #shell: ChildProcess;
 
-  constructor(pid: number, how: 'stop' | 'end' = 'stop') {
+  constructor(pid: number, how: WatchedEnd) {
     const script = how === 'stop' ? stopScript : endScript;
     // A process group of its own: Ctrl-C on the terminal is for us, who drain first.
     this.#shell = spawn('/bin/sh', ['-c', script, 'nflow-postgres-watcher', String(pid)], {

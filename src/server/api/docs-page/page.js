@@ -12,6 +12,11 @@ function element(name, attributes = {}, ...children) {
   return made;
 }
 
+/** What is in backticks, as code; for the children of an element. */
+function textParts(text) {
+  return text.split(/`([^`]+)`/).map((part, index) => (index % 2 === 1 ? element('code', {}, part) : part));
+}
+
 function authorization() {
   const token = tokenInput.value.trim();
   return token === '' ? {} : { authorization: `Bearer ${token}` };
@@ -24,6 +29,7 @@ async function load() {
     return;
   }
   const problem = await response.json().catch(() => ({}));
+  notice.hidden = false;
   notice.textContent =
     response.status === 401
       ? 'This server shows its API to those who have the admin token: enter it above.'
@@ -35,11 +41,15 @@ function show(description) {
   const main = document.getElementById('operations');
   const contents = document.getElementById('contents');
   contents.replaceChildren();
-  main.replaceChildren(element('p', {}, description.info.description));
+  notice.hidden = true;
+  main.replaceChildren(notice, element('p', {}, ...textParts(description.info.description)));
   for (const tag of description.tags) {
     const operations = operationsOf(description, tag.name);
     if (operations.length === 0) continue;
-    main.append(element('h2', { id: `tag-${tag.name}` }, tag.name), element('p', { class: 'faint' }, tag.description));
+    main.append(
+      element('h2', { id: `tag-${tag.name}` }, tag.name),
+      element('p', { class: 'faint' }, ...textParts(tag.description)),
+    );
     const list = element('ul');
     for (const operation of operations) {
       main.append(operationView(description, operation));
@@ -64,7 +74,7 @@ function operationView(description, operation) {
   const inside = element(
     'div',
     { class: 'inside' },
-    operation.description === undefined ? null : element('p', {}, operation.description),
+    operation.description === undefined ? null : element('p', {}, ...textParts(operation.description)),
     parameters.length === 0 ? null : element('h4', {}, 'Parameters'),
     parameters.length === 0 ? null : parameterTable(parameters),
     bodySchema === undefined ? null : element('h4', {}, 'Body'),
@@ -95,16 +105,16 @@ function parameterTable(parameters) {
       element('td', {}, element('code', {}, name)),
       element('td', { class: 'faint' }, `${place}${required ? ', required' : ''}`),
       element('td', {}, element('code', {}, typeText(schema))),
-      element('td', {}, description ?? schema.description ?? ''),
+      element('td', {}, ...textParts(description ?? schema.description ?? '')),
     ),
   );
-  return element('table', {}, element('tbody', {}, ...rows));
+  return element('table', { class: 'parameters' }, element('tbody', {}, ...rows));
 }
 
 function responseTable(description, responses) {
   const rows = Object.entries(responses).map(([status, response]) => {
     const [type, content] = Object.entries(response.content ?? {})[0] ?? [];
-    const cell = element('td', {}, element('div', {}, response.description ?? ''));
+    const cell = element('td', {}, element('div', {}, ...textParts(response.description ?? '')));
     if (type !== undefined) {
       cell.append(element('div', { class: 'faint' }, type));
       // Every problem has the same shape: once is enough.
@@ -117,9 +127,15 @@ function responseTable(description, responses) {
 
 function typeText(schema) {
   if (schema.enum !== undefined) return schema.enum.join(' | ');
-  if (schema.anyOf !== undefined) return schema.anyOf.map(typeText).join(' | ');
+  if (schema.anyOf !== undefined) {
+    const types = schema.anyOf.map(typeText);
+    // A value, or an array of the same: it may be repeated in the query.
+    return types[1] === `(${types[0]})[]` ? `${types[0]}, once or several times` : types.join(' | ');
+  }
+  if (schema.type === 'array' && schema.items?.enum !== undefined) return `(${typeText(schema.items)})[]`;
   if (schema.type === 'array') return `${typeText(schema.items ?? {})}[]`;
-  return [schema.type ?? 'any', schema.format].filter(Boolean).join(' ');
+  const types = [schema.type ?? 'any'].flat().join(' | ');
+  return schema.format === undefined ? types : `${types} ${schema.format}`;
 }
 
 /** A schema as people read it: an outline with types in the place of values. */
@@ -153,7 +169,7 @@ function tryForm({ method, path, parameters = [], operationId }, hasBody) {
   const fields = parameters.map(({ name, in: place, required }) => {
     const id = `${operationId}-${name}`;
     const input = element('input', { id, autocomplete: 'off', ...(required ? { required: '' } : {}) });
-    return { name, place, input, row: element('p', {}, element('label', { for: id }, `${name} `), input) };
+    return { name, place, input, row: element('p', { class: 'field' }, element('label', { for: id }, name), input) };
   });
   const body = hasBody ? element('textarea', { 'aria-label': 'Body', spellcheck: 'false' }, '{}') : null;
   const output = element('pre', { hidden: '' });
@@ -207,6 +223,8 @@ function openNamed() {
   }
 }
 
+// Beside the operations there is room for the list of them; above them it would push them off a small screen.
+document.getElementById('contents-fold').open = matchMedia('(min-width: 761px)').matches;
 document.getElementById('token-form').addEventListener('submit', (event) => event.preventDefault());
 tokenInput.addEventListener('change', load);
 addEventListener('hashchange', openNamed);

@@ -37,8 +37,8 @@ const someStatuses = z.union([status, z.array(status).min(1).max(executionStatus
 });
 
 export const executionListQuery = z.strictObject({
-  workflow: workflowName.optional(),
-  status: someStatuses.optional(),
+  workflow: workflowName.optional().describe('Of this workflow'),
+  status: someStatuses.optional().describe('In this state; repeat it for several'),
   from: givenTime.optional().describe('Created at this time or later'),
   to: givenTime.optional().describe('Created before this time'),
   text: searchedText

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { workflowNameExpected, workflowNamePattern } from '../../../workflow/names.ts';
 
-export const workflowName = z.string().regex(workflowNamePattern, workflowNameExpected);
+export const workflowName = z.string(workflowNameExpected).regex(workflowNamePattern, workflowNameExpected);
 
 /** RFC 3339, UTC, milliseconds. */
 export const time = z.iso.datetime({ precision: 3, error: 'a time such as 2026-01-31T08:00:00.000Z' });
@@ -16,10 +16,21 @@ export const givenTime = z.iso.datetime({
 /** Any JSON value. */
 export const json = z.unknown().describe('Any JSON value');
 
-const textMax = 200;
-export const searchedText = z.string().min(1, `1 to ${textMax} characters`).max(textMax, `1 to ${textMax} characters`);
+/** PostgreSQL has no text with U+0000. */
+export function isStorable(text: string): boolean {
+  return !text.includes('\0');
+}
 
-export const cursor = z.string().min(1).max(500).describe('nextCursor of the page before');
+const textMax = 200;
+const textExpected = `1 to ${textMax} characters, none of them U+0000`;
+export const searchedText = z
+  .string(textExpected)
+  .min(1, textExpected)
+  .max(textMax, textExpected)
+  .refine(isStorable, textExpected);
+
+const cursorExpected = 'nextCursor of the page before';
+export const cursor = z.string(cursorExpected).min(1, cursorExpected).max(500, cursorExpected).describe(cursorExpected);
 
 const pageMax = 500;
 export const pageLimit = z.coerce

@@ -4,7 +4,17 @@ import { workflowLimits } from '../../../workflow/limits.ts';
 import { executionSchema } from './execution-schemas.ts';
 import { type placeSchema, problemItemSchema } from './problem-schema.ts';
 import { named } from './schema-registry.ts';
-import { cursor, json, pageLimit, pageOf, searchedText, time, versionNumber, workflowName } from './values.ts';
+import {
+  cursor,
+  isStorable,
+  json,
+  pageLimit,
+  pageOf,
+  searchedText,
+  time,
+  versionNumber,
+  workflowName,
+} from './values.ts';
 
 const states = ['published', 'unpublished', 'draft', 'archived'] as const;
 const stateSchema = z
@@ -14,10 +24,12 @@ const stateSchema = z
   );
 
 const originMax = 500;
+const originExpected = `1 to ${originMax} characters, none of them U+0000`;
 const origin = z
-  .string()
-  .min(1, `1 to ${originMax} characters`)
-  .max(originMax, `1 to ${originMax} characters`)
+  .string(originExpected)
+  .min(1, originExpected)
+  .max(originMax, originExpected)
+  .refine(isStorable, originExpected)
   .describe('Label of where workflows come from, such as a folder');
 
 const triggerSchema = named(
@@ -149,6 +161,7 @@ export const diffQuery = z.strictObject({
 
 const definition = z
   .union([z.string(), z.record(z.string(), json)], { error: 'a workflow: an object, or the text of a workflow file' })
+  .refine((given) => typeof given !== 'string' || isStorable(given), 'a text without U+0000')
   .describe('A workflow: an object, or the text of a *.workflow.json file, whose lines and columns findings then name');
 
 const sourceFilesMax = workflowLimits.nodesMax;
@@ -170,7 +183,7 @@ export const publishBody = z
   .strictObject({ definition: definition.optional(), files: sentFiles, origin: origin.optional() })
   .nullish();
 
-const batchMax = 10_000;
+export const batchMax = 10_000;
 export const batchBody = z.strictObject({
   workflows: z
     .array(
