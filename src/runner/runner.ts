@@ -30,7 +30,7 @@ interface HostedRun {
 }
 
 /** Answers are sent on while a long batch is still being worked on, so that the gateway is not idle meanwhile. */
-const flushAfterMs = 0.06;
+const flushAfterMs = 0.5;
 /** A program that takes longer to compile than this is given up. */
 const loadTimeoutMs = 5000;
 /**

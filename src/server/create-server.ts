@@ -21,6 +21,7 @@ import { limitsOf } from './api/system-limits.ts';
 import { connectionOf } from './connection.ts';
 import { answerConnectionError } from './connection-error.ts';
 import { ConnectionLimit, toldConnectionsMax } from './connection-limit.ts';
+import { takeOver } from './direct-socket.ts';
 import { createLimitedServer } from './limited-server.ts';
 import { MonitorPaths } from './monitor-paths.ts';
 import { connectionsMax } from './open-files.ts';
@@ -175,8 +176,9 @@ class NflowHttpServer implements HttpServer {
     };
   }
 
-  #accept(socket: Socket): void {
-    if (this.#connections.admit(socket)) this.#plain.accept(socket);
+  #accept(accepted: Socket): void {
+    const direct = takeOver(accepted);
+    if (this.#connections.admit(direct.socket)) this.#plain.accept(direct);
   }
 
   #readiness(): Readiness {

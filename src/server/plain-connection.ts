@@ -19,6 +19,7 @@ import type { HttpTrigger } from '../workflow/compiled.ts';
 import type { RouteTable } from '../workflow/routes.ts';
 import type { Admission } from './admission.ts';
 import { type ComposedAnswer, composeAnswer, composeProblem } from './composed-answer.ts';
+import type { DirectSocket } from './direct-socket.ts';
 import { bodyKindOf } from './media-type.ts';
 import { type PlainRequest, readPlainRequest } from './plain-request.ts';
 import { problemOf, refusal } from './problem.ts';
@@ -60,8 +61,8 @@ export class PlainConnections {
     this.#sweeper = setInterval(() => this.#sweep(), sweepIntervalMs).unref();
   }
 
-  accept(socket: Socket): void {
-    this.#connections.add(new PlainConnection(socket, this.#host, this.#onOver));
+  accept(direct: DirectSocket): void {
+    this.#connections.add(new PlainConnection(direct, this.#host, this.#onOver));
   }
 
   /** Closes those without a request under way; the others close after their answer, since the server is draining. */
@@ -90,6 +91,7 @@ const earlySizeMax = 64 * 1024;
 type Phase = 'idle' | 'running' | 'flushing' | 'over';
 
 class PlainConnection {
+  readonly #direct: DirectSocket;
   readonly #socket: Socket;
   readonly #host: PlainConnectionHost;
   readonly #onOver: (connection: PlainConnection) => void;
@@ -103,11 +105,13 @@ class PlainConnection {
   #leave: (() => void) | null = null;
   #reservedBytes = 0;
 
-  constructor(socket: Socket, host: PlainConnectionHost, onOver: (connection: PlainConnection) => void) {
+  constructor(direct: DirectSocket, host: PlainConnectionHost, onOver: (connection: PlainConnection) => void) {
+    const { socket } = direct;
+    this.#direct = direct;
     this.#socket = socket;
     this.#host = host;
     this.#onOver = onOver;
-    socket.on('data', this.#onData);
+    direct.onPacket = this.#onPacket;
     socket.on('end', this.#onClientEnd);
     socket.on('close', this.#onClose);
     socket.on('error', ignoreError);
@@ -129,7 +133,7 @@ class PlainConnection {
     else if (++this.#idleSweeps > idleSweepsMax) this.#socket.destroySoon();
   }
 
-  readonly #onData = (packet: Buffer): void => {
+  readonly #onPacket = (packet: Buffer): void => {
     if (this.#phase === 'idle') this.#begin(packet);
     else if (this.#phase !== 'over') this.#keepEarly(packet);
   };
@@ -141,7 +145,7 @@ class PlainConnection {
   }
 
   #keepEarly(packet: Buffer): void {
-    this.#early = this.#early === null ? packet : Buffer.concat([this.#early, packet]);
+    this.#early = Buffer.concat(this.#early === null ? [packet] : [this.#early, packet]);
     // Reading goes on up to here, since only so is it seen when the client leaves.
     if (this.#early.length > earlySizeMax) this.#socket.pause();
   }
@@ -156,7 +160,8 @@ class PlainConnection {
     const bodyKind = bodyKindOf(headers['content-type']);
     if (bodySize > 0 && (bodyKind === 'multipart' || bodyKind === 'other-charset')) return false;
     const { target, trigger, params } = route;
-    const body = bodySize === 0 ? null : packet.subarray(bodyAt);
+    // The next read overwrites the packet.
+    const body = bodySize === 0 ? null : Buffer.from(packet.subarray(bodyAt));
     const plan = host.plans.of(trigger);
     const input = plan.build({ method, path, query, params, headers, body, bodyKind });
     if ('code' in input) return false;
@@ -279,11 +284,11 @@ class PlainConnection {
     this.#phase = 'over';
     this.#early = null;
     this.#onOver(this);
-    socket.off('data', this.#onData);
+    this.#direct.onPacket = null;
     socket.off('end', this.#onClientEnd);
     socket.off('close', this.#onClose);
     socket.off('error', ignoreError);
-    if (packet.length > 0) socket.unshift(packet);
+    if (packet.length > 0) socket.unshift(Buffer.from(packet));
     this.#host.handOver(socket);
     socket.resume();
   }
