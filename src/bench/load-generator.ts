@@ -49,6 +49,7 @@ class LoadRun {
   readonly #options: LoadOptions;
   readonly #requests: readonly Buffer[];
   readonly #expectedBody: Buffer;
+  readonly #isOkExpected: boolean;
   readonly #histogram: RecordableHistogram = createHistogram({ figures: 3 });
   readonly #sockets = new Set<Socket>();
   readonly #readBuffer = Buffer.allocUnsafeSlow(readBufferSize);
@@ -70,6 +71,7 @@ class LoadRun {
       Buffer.from(`${method} ${path} HTTP/1.1\r\nhost: ${host}:${port}\r\n${content}\r\n${body}`),
     );
     this.#expectedBody = Buffer.from(expected.body);
+    this.#isOkExpected = expected.status === 200;
     for (let i = 0; i < connections; i++) this.#open();
     this.finished = this.#measure();
   }
@@ -150,7 +152,17 @@ class LoadRun {
     };
     this.#sockets.add(socket);
     socket.on('connect', send);
+    const onAnswer = (): void => {
+      if (!this.#isCounting) return;
+      this.#answers++;
+      this.#histogram.record(Math.max(1, Math.round((performance.now() - sentMs) * nanosecondsPerMs)));
+    };
     const onChunk = (chunk: Buffer): void => {
+      if (this.#isOkExpected && reader.isExpected(chunk, this.#expectedBody)) {
+        onAnswer();
+        send();
+        return;
+      }
       let response: ReturnType<ResponseReader['push']>;
       try {
         response = reader.push(chunk);
@@ -160,10 +172,7 @@ class LoadRun {
         return;
       }
       if (response === null) return;
-      if (this.#isCounting) {
-        this.#answers++;
-        this.#histogram.record(Math.max(1, Math.round((performance.now() - sentMs) * nanosecondsPerMs)));
-      }
+      onAnswer();
       this.#check(response.status, response.body);
       send();
     };

@@ -3,6 +3,7 @@
  * that the generator's own cost stays a small part of what is measured.
  */
 
+const okStart = Buffer.from('HTTP/1.1 200 ');
 const headEnd = Buffer.from('\r\n\r\n');
 /** A head longer than this is no answer of a server that we measure. */
 const headSizeMax = 64 * 1024;
@@ -14,6 +15,18 @@ export interface Response {
 
 export class ResponseReader {
   #pending: Buffer | null = null;
+
+  /**
+   * True for a chunk that is a whole answer with status 200 and this body and nothing else, which nearly every chunk is: then its head
+   * need not be read. `push` is for all others.
+   */
+  isExpected(chunk: Buffer, body: Buffer): boolean {
+    const bodyAt = chunk.length - body.length;
+    if (this.#pending !== null || bodyAt <= okStart.length + headEnd.length) return false;
+    if (chunk.compare(okStart, 0, okStart.length, 0, okStart.length) !== 0) return false;
+    if (chunk.compare(body, 0, body.length, bodyAt) !== 0) return false;
+    return chunk.indexOf(headEnd) === bodyAt - headEnd.length;
+  }
 
   /** The answer, once it is whole, as a view of the chunk, which may be used again after the call; null when more must come. Throws RangeError on what cannot be read. */
   push(chunk: Buffer): Response | null {

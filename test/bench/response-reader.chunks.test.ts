@@ -30,3 +30,23 @@ test('what cannot be read is refused', () => {
   assert.throws(() => push(`${answer}more`), /4 bytes after the answer/);
   assert.throws(() => push('x'.repeat(70_000)), /no end of the head/);
 });
+
+test('a whole answer with the expected body is known without its head being read, and nothing else is', () => {
+  const body = Buffer.from('{"ok":true}');
+  const isExpected = (text: string): boolean => new ResponseReader().isExpected(Buffer.from(text), body);
+  assert.equal(isExpected(answer), true);
+  for (const other of [
+    answer.replace('200', '201'),
+    answer.replace('true', 'fail'),
+    answer.slice(0, -1),
+    `${answer}\n`,
+    `${answer}${answer}`,
+    `${answer.slice(0, -11)}x{"ok":true}`,
+    '{"ok":true}',
+  ]) {
+    assert.equal(isExpected(other), false, other);
+  }
+  const reader = new ResponseReader();
+  assert.equal(reader.push(Buffer.from(answer.slice(0, 5))), null);
+  assert.equal(reader.isExpected(Buffer.from(answer), body), false, 'the answer before it is not over');
+});
