@@ -91,7 +91,7 @@ export interface ManualTrigger {
   type: 'manual';
 }
 
-export type Node = CodeNode | IfNode | SwitchNode | SetNode | HttpNode | RespondNode | FailNode | EndNode;
+export type Node = CodeNode | IfNode | SwitchNode | SetNode | HttpNode | CryptoNode | RespondNode | FailNode | EndNode;
 
 /** Runs code; its output is what the code returns, as JSON. */
 export interface CodeNode {
@@ -136,16 +136,71 @@ export interface SetNode {
   next?: string;
 }
 
+/** What every node with an effect may say of how it is performed. */
+export interface EffectNode {
+  /** Of one attempt. Default: 30s. */
+  timeout?: Duration;
+  /** Repeats what failed and may succeed. */
+  retry?: Retry;
+  /** Takes the result from the cache; `key` is an expression, the arguments when it is left out. */
+  cache?: { ttl?: Duration; key?: Expression };
+  /** The key that the call carries on every attempt, instead of one that nFlow derives. */
+  idempotencyKey?: Expression;
+  /** After a crash it ends as `effect_outcome_unknown` instead of being repeated. Not together with `retry`. */
+  atMostOnce?: boolean;
+  next?: string;
+}
+
+export interface Retry {
+  /** All of them, the first one too. Default: 3. */
+  attempts?: number;
+  /** Default: `exponential`. */
+  backoff?: 'fixed' | 'exponential';
+  /** Wait before the second attempt. Default: 200ms. */
+  initial?: Duration;
+  /** What exponential waits grow to. Default: 30s. */
+  max?: Duration;
+  /** Share of each wait that is left to chance, 0 to 1. Default: 0.2. */
+  jitter?: number;
+  /** Nothing of earlier attempts is kept; a step with one effect never keeps any. */
+  fresh?: boolean;
+}
+
+/** Digests, signatures and tokens. Its output is a text, or of a check `{ valid, reason, … }`. */
+export interface CryptoNode extends EffectNode {
+  type: 'crypto';
+  operation: 'hash' | 'hmac' | 'signJwt' | 'verifyJwt' | 'verifyWebhook';
+  data?: Template;
+  dataEncoding?: 'text' | 'hex' | 'base64' | 'base64url';
+  claims?: Template;
+  token?: Template;
+  scheme?: 'plain' | 'github' | 'stripe' | 'slack' | 'standard';
+  payload?: Template;
+  headers?: Template;
+  signatureHeader?: string;
+  key?: Template;
+  algorithm?: DigestAlgorithm | JwtAlgorithm;
+  algorithms?: readonly JwtAlgorithm[];
+  encoding?: DigestEncoding;
+  keyId?: Template;
+  expiresIn?: Duration;
+  issuer?: Template;
+  audience?: Template;
+  tolerance?: Duration;
+}
+
+export type DigestAlgorithm = 'sha256' | 'sha384' | 'sha512' | 'sha1';
+export type DigestEncoding = 'hex' | 'base64' | 'base64url';
+export type JwtAlgorithm = 'HS256' | 'HS384' | 'HS512' | 'RS256' | 'ES256';
+
 /** An HTTP call. Its output is `{ status, headers, body }`; 4xx and 5xx end the run as `effect_failed`. */
-export interface HttpNode {
+export interface HttpNode extends EffectNode {
   type: 'http';
   method?: string;
   url: string;
   headers?: Template;
   query?: Template;
   body?: Template;
-  timeout?: Duration;
-  next?: string;
 }
 
 /** Answers, and ends the run. */
@@ -196,6 +251,7 @@ export type Outputs = Readonly<Record<string, Json>>;
 /** What a step can do beside computing. What waits is an effect: it is recorded, and not repeated once that is committed. */
 export interface Context {
   readonly http: Http;
+  readonly crypto: Crypto;
   /** Waits: milliseconds, or such as `2s`. */
   sleep(duration: Duration | number): Promise<void>;
   /** Into the history of the execution. */
@@ -233,10 +289,83 @@ export interface Http {
   patch(url: string, body?: unknown, options?: HttpOptions): Promise<HttpResponse>;
 }
 
-export interface HttpOptions {
+/** How a call is made, beside what it is. */
+export interface CallOptions {
+  /** Of one attempt. */
+  timeout?: Duration | number;
+  retry?: Omit<Retry, 'initial' | 'max' | 'fresh'> & { initial?: Duration | number; max?: Duration | number };
+  /** `key`: default the arguments; `{}` for the defaults. */
+  cache?: { ttl?: Duration | number; key?: unknown };
+  idempotencyKey?: string | number;
+  atMostOnce?: boolean;
+}
+
+/** Digests, signatures and tokens. */
+export interface Crypto {
+  hash(data: string, options?: DigestOptions): Promise<string>;
+  hmac(data: string, key: string, options?: DigestOptions): Promise<string>;
+  signJwt(
+    claims: object,
+    key: string,
+    options?: CallOptions & { algorithm?: JwtAlgorithm; keyId?: string; expiresIn?: Duration | number },
+  ): Promise<string>;
+  verifyJwt(
+    token: string,
+    key: string,
+    options: CallOptions & {
+      /** Those that are accepted. */
+      algorithms: readonly JwtAlgorithm[];
+      issuer?: string;
+      audience?: string;
+      /** How far clocks may differ. Default: 0. */
+      tolerance?: Duration | number;
+    },
+  ): Promise<JwtCheck>;
+  verifyWebhook(
+    check: CallOptions & {
+      scheme: 'plain' | 'github' | 'stripe' | 'slack' | 'standard';
+      /** The body as it arrived: `input.rawBody`. */
+      payload: string;
+      headers: Record<string, unknown>;
+      key: string;
+      /** Of `plain`. */
+      signatureHeader?: string;
+      algorithm?: DigestAlgorithm;
+      encoding?: DigestEncoding;
+      /** How old a signature may be. Default: 5m. */
+      tolerance?: Duration | number;
+    },
+  ): Promise<WebhookCheck>;
+  /** No effect: the same when a step is replayed. */
+  randomBytes(size: number, encoding?: DigestEncoding): string;
+}
+
+export interface DigestOptions extends CallOptions {
+  /** Default: `sha256`. */
+  algorithm?: DigestAlgorithm;
+  /** Of the result. Default: `hex`. */
+  encoding?: DigestEncoding;
+  /** How `data` stands for bytes. Default: `text`, as UTF-8. */
+  dataEncoding?: 'text' | 'hex' | 'base64' | 'base64url';
+}
+
+export interface JwtCheck {
+  valid: boolean;
+  /** Null when it is valid. */
+  reason: 'malformed' | 'algorithm' | 'signature' | 'expired' | 'not_yet_valid' | 'issuer' | 'audience' | null;
+  /** Null when the signature is wrong. */
+  header: Record<string, unknown> | null;
+  claims: Record<string, Json> | null;
+}
+
+export interface WebhookCheck {
+  valid: boolean;
+  reason: 'missing' | 'malformed' | 'too_old' | 'signature' | null;
+}
+
+export interface HttpOptions extends CallOptions {
   headers?: Record<string, string | number | string[]>;
   query?: Record<string, string | number | boolean | string[]>;
-  timeout?: Duration | number;
   /** `manual`: a redirect is the answer. Default: it is followed. */
   redirect?: 'follow' | 'manual';
 }

@@ -38,6 +38,7 @@ export const errorKinds = {
   output_too_large: { status: 500, class: 'terminal', title: 'A result is too large' },
   run_crashed: { status: 500, class: 'terminal', title: 'The execution crashed its VM' },
   switch_no_match: { status: 500, class: 'terminal', title: 'No case of a switch matched' },
+  not_granted: { status: 500, class: 'terminal', title: 'The workflow may not use what it asked for' },
   internal_error: { status: 500, class: 'internal', title: 'nFlow failed' },
   not_available: { status: 501, class: 'client', title: 'Not available in this version' },
   effect_failed: { status: 502, class: 'terminal', title: 'An effect failed' },

@@ -13,7 +13,7 @@ import { readSourceFiles, type SourceFiles } from './source-files.ts';
 import { reportViolations, type Violation } from './violation.ts';
 
 interface Layer {
-  /** Paths that belong to it: a file, or a folder with its trailing slash. The longest match wins. */
+  /** Paths that belong to it: a file, or a folder with its trailing slash; `*` is one folder. The longest match wins. */
   paths: readonly string[];
   /** Layers whose files its files may import; its own always. */
   mayImport: readonly string[];
@@ -30,13 +30,19 @@ export const layers: Readonly<Record<string, Layer>> = {
   protocol: { paths: ['src/protocol/'], mayImport: [] },
   config: { paths: ['src/config/'], mayImport: ['errors'], packages: ['smol-toml', 'zod'] },
   compiled: { paths: ['src/workflow/compiled.ts'], mayImport: ['protocol'] },
+  // Each effect's folder holds what the compiler, the guest and the gateway need of it, in files of these layers.
+  'effect-arguments': { paths: ['src/effects/*/arguments.ts'], mayImport: ['errors', 'protocol'] },
   workflow: {
-    paths: ['src/workflow/'],
-    mayImport: ['errors', 'protocol', 'config', 'compiled'],
+    paths: ['src/workflow/', 'src/effects/definition.ts', 'src/effects/definitions.ts', 'src/effects/*/definition.ts'],
+    mayImport: ['errors', 'protocol', 'config', 'compiled', 'effect-arguments'],
     packages: ['acorn', 'amaro', 'find-my-way', 'jsonc-parser', 'zod'],
   },
   observe: { paths: ['src/observe/'], mayImport: ['errors', 'protocol', 'config'], packages: ['pino', 'prom-client'] },
-  guest: { paths: ['src/guest/'], mayImport: ['protocol'], node: false },
+  guest: {
+    paths: ['src/guest/', 'src/effects/guest-parts.ts', 'src/effects/*/guest.ts'],
+    mayImport: ['protocol', 'effect-arguments'],
+    node: false,
+  },
   runner: { paths: ['src/runner/'], mayImport: ['errors', 'protocol', 'guest'], packages: ['isolated-vm'] },
   'store-port': { paths: ['src/store/port.ts'], mayImport: ['errors', 'protocol'] },
   'dispatch-port': { paths: ['src/dispatch/port.ts'], mayImport: ['errors', 'protocol'] },
@@ -57,7 +63,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   },
   effects: {
     paths: ['src/effects/'],
-    mayImport: ['errors', 'protocol', 'config', 'compiled', 'observe', 'effects-port'],
+    mayImport: ['errors', 'protocol', 'config', 'compiled', 'observe', 'effects-port', 'effect-arguments'],
     packages: ['undici'],
   },
   engine: {
@@ -132,11 +138,19 @@ function layerOf(path: string): string | null {
   let length = 0;
   for (const [name, layer] of Object.entries(layers)) {
     for (const prefix of layer.paths) {
-      const matches = prefix.endsWith('/') ? path.startsWith(prefix) : path === prefix;
+      const matches = isUnder(path, prefix);
       if (matches && prefix.length > length) [found, length] = [name, prefix.length];
     }
   }
   return found;
+}
+
+function isUnder(path: string, prefix: string): boolean {
+  if (prefix.endsWith('/')) return path.startsWith(prefix);
+  const [before, after] = prefix.split('*') as [string, string?];
+  if (after === undefined) return path === prefix;
+  const isAround = path.startsWith(before) && path.endsWith(after) && path.length > before.length + after.length;
+  return isAround && !path.slice(before.length, -after.length).includes('/');
 }
 
 /** `fastify` of `fastify/types`, `@a/b` of `@a/b/c`. */

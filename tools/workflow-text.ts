@@ -1,3 +1,6 @@
+import { formatDuration } from '../src/config/duration.ts';
+import { type EffectNode, policyAbout } from '../src/effects/definition.ts';
+import { type effectNodeSchemas, effectOfNodeType } from '../src/effects/definitions.ts';
 import { nodeSchemas, triggerSchemas, workflowSchema } from '../src/workflow/definition.ts';
 import { workflowLimits } from '../src/workflow/limits.ts';
 
@@ -41,15 +44,6 @@ const about: Readonly<Record<string, string>> = {
   'set.type': '',
   'set.values': 'Names and templates.',
   'set.next': 'Where it goes on.',
-  'node.http.type': '',
-  'node.http.method':
-    'Default GET. Every method but GET and HEAD is an unsafe effect and carries an `Idempotency-Key`.',
-  'node.http.url': 'An http or https address; a template.',
-  'node.http.headers': 'Templates. Headers of the connection are refused.',
-  'node.http.query': 'Added to the address; an array repeats the name.',
-  'node.http.body': 'A template: an object is sent as JSON, a text as it is.',
-  'node.http.timeout': 'For the whole call; default 30s.',
-  'node.http.next': 'Where it goes on with `{ status, headers, body }`. A status of 400 or more throws.',
   'respond.type': '',
   'respond.status': 'Default 200.',
   'respond.headers': 'An array repeats the header.',
@@ -64,12 +58,11 @@ const about: Readonly<Record<string, string>> = {
   'end.output': 'The output of the run; default: the output of the node before.',
 };
 
-const outputs: Readonly<Record<keyof typeof nodeSchemas, string>> = {
+const outputs: Readonly<Record<Exclude<keyof typeof nodeSchemas, keyof typeof effectNodeSchemas>, string>> = {
   code: 'The return value, as JSON.',
   if: 'The boolean.',
   switch: 'The index of the case that matched, or -1.',
   set: 'The object.',
-  http: '`{ status, headers, body }`; a JSON body is parsed.',
   respond: 'What was sent. The run ends.',
   fail: 'None. The run ends `failed`.',
   end: '`output`. The run ends.',
@@ -81,12 +74,28 @@ interface Shape {
   >;
 }
 
-function table(schema: Shape, prefix: string): string {
+/** Of the node of an effect, whose definition says what its keys are for. */
+function aboutOfEffect({ fields, timeoutMsDefault }: EffectNode, key: string): string | undefined {
+  const text = fields[key]?.about ?? policyAbout[key as keyof typeof policyAbout];
+  return key === 'timeout' ? `${text} Default ${formatDuration(timeoutMsDefault)}.` : text;
+}
+
+function nodeSection(type: keyof typeof nodeSchemas): string {
+  const effect = effectOfNodeType(type)?.node;
+  const rows =
+    effect === undefined
+      ? table(nodeSchemas[type] as unknown as Shape, (key) => about[`${type}.${key}`], type)
+      : table(effect.schema as unknown as Shape, (key) => aboutOfEffect(effect, key), type);
+  const output = effect === undefined ? outputs[type as keyof typeof outputs] : effect.output;
+  return `### ${type} node\n${rows}\n\nOutput: ${output}\n`;
+}
+
+function table(schema: Shape, aboutOf: (key: string) => string | undefined, where: string): string {
   const rows = Object.entries(schema.shape)
     .filter(([key]) => key !== 'type')
     .map(([key, value]) => {
-      const what = about[`${prefix}.${key}`];
-      if (what === undefined) throw new Error(`tools/workflow-text.ts says nothing about ${prefix}.${key}`);
+      const what = aboutOf(key);
+      if (what === undefined) throw new Error(`nothing says what ${where}.${key} is for`);
       const isNeeded = !value.safeParse(undefined).success;
       // What validation says is allowed is what it answers to something that never is.
       const allowed = value.safeParse(Symbol()).error?.issues[0]?.message ?? '';
@@ -98,19 +107,16 @@ function table(schema: Shape, prefix: string): string {
 /** The reference of the workflow file, as Markdown. */
 export function workflowReference(): string {
   const triggers = Object.entries(triggerSchemas).map(
-    ([type, schema]) => `### ${type}\n${table(schema as unknown as Shape, type)}\n`,
+    ([type, schema]) => `### ${type}\n${table(schema as unknown as Shape, (key) => about[`${type}.${key}`], type)}\n`,
   );
-  const nodes = Object.entries(nodeSchemas).map(
-    ([type, schema]) =>
-      `### ${type} node\n${table(schema as unknown as Shape, type === 'http' ? 'node.http' : type)}\n\nOutput: ${outputs[type as keyof typeof nodeSchemas]}\n`,
-  );
+  const nodes = Object.keys(nodeSchemas).map((type) => nodeSection(type as keyof typeof nodeSchemas));
   return `# Workflow file
-<!-- Written by tools/workflow-reference.ts from src/workflow/definition.ts: change those. -->
+<!-- Written by tools/workflow-reference.ts from src/workflow/definition.ts and src/effects/*/definition.ts: change those. -->
 A workflow is a file \`NAME.workflow.json\`, or \`NAME.workflow.ts\` or \`.js\` with a default export of the same shape and functions as code. JSON may have comments and trailing commas. \`npx nflow validate PATH\` says
 what is wrong with file, line, column and what is allowed.
 
 ## The file
-${table(workflowSchema as unknown as Shape, 'workflow')}
+${table(workflowSchema as unknown as Shape, (key) => about[`workflow.${key}`], 'workflow')}
 
 ## Triggers
 ${triggers.join('\n')}

@@ -5,6 +5,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { adminAccessOf } from '../config/admin-access.ts';
 import { ensureAdminToken } from '../config/admin-token.ts';
+import { resourceTableOf } from '../config/grants.ts';
 import type { ListenAddress } from '../config/listen-address.ts';
 import { createDispatcher, type RunnerDispatcher } from '../dispatch/dispatcher.ts';
 import { chooseIsolation } from '../dispatch/isolation/choose-plan.ts';
@@ -103,10 +104,12 @@ async function build(order: ServeOrder, log: Log): Promise<Gateway> {
   ]);
   logIsolation(dispatcher.layers, log);
   watchFence(store, log);
-  const effects = createEffects(config);
+  const resources = resourceTableOf(config);
+  const effects = createEffects(config, resources);
   const registry = new WorkflowRegistry({
     vars: config.vars,
     historyClasses: Object.keys(config.history.classes),
+    resources,
     store: store.workflows,
     reservedPaths: reservedPathsOf(config.monitor),
     release: readVersion(),

@@ -23,6 +23,7 @@ export async function publishWorkflowFiles({ registry, paths, evaluator }: Workf
   const loaded = await loadWorkflowFiles(paths, {
     vars: registry.vars,
     historyClasses: registry.historyClasses,
+    resources: registry.resources,
     evaluator,
   });
   const { published, unchanged, conflicts } = await registry.publish(loaded.workflows);

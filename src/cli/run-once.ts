@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import type { Config } from '../config/config.ts';
+import { resourceTableOf } from '../config/grants.ts';
 import { loadConfig } from '../config/load.ts';
 import { nearestName } from '../config/nearest-name.ts';
 import { createDispatcher } from '../dispatch/dispatcher.ts';
@@ -132,7 +133,7 @@ function readArgument(option: string, argument: string): string {
 /** One execution in an engine of its own, whose journal lives in memory. */
 async function execute(workflow: LoadedWorkflow, input: RunInput, config: Config, log: Log): Promise<Answer> {
   const receivedMs = performance.now();
-  const effects = createEffects(config);
+  const effects = createEffects(config, resourceTableOf(config));
   const dispatcher = await createDispatcher({
     vmPool: { ...config.vmPool, maxSize: 1, preloadSize: 1 },
     fastRunners: 1,

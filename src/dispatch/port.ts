@@ -57,6 +57,8 @@ export interface IssuedEffect {
   seq: number;
   kind: string;
   argumentsJson: string;
+  /** JSON text of how it is made (`protocol/effect-options.ts`). Absent: once, without a limit of its own. */
+  optionsJson?: string;
 }
 
 /** A step that finished in this segment; what a durable execution needs to resume after it. */

@@ -3,13 +3,14 @@ import type { FinishedStep, IssuedEffect } from './port.ts';
 /** Reads the parts of a segment's or an end's frame that the gateway needs. The texts come out of a VM, by way of a process that executes strangers' code. */
 export function parseEffects(json: string): IssuedEffect[] {
   if (json === '') return [];
-  return (JSON.parse(json) as [string, number, number, string, string][]).map(
-    ([stepPath, attempt, seq, kind, argumentsJson]) => ({
+  return (JSON.parse(json) as [string, number, number, string, string, string?][]).map(
+    ([stepPath, attempt, seq, kind, argumentsJson, optionsJson]) => ({
       stepPath,
       attempt,
       seq,
       kind,
       argumentsJson,
+      optionsJson,
     }),
   );
 }

@@ -4,6 +4,9 @@ import { NflowError } from '../errors.ts';
 import type { TracedEffect } from '../protocol/trace.ts';
 import type { Durability, ExecutionEnd, Incarnation, Ledger, StartedExecution, TriggerKind } from '../store/port.ts';
 import { parseAnswerHeaders } from './answer-headers.ts';
+import { type AttemptHost, perform, performEffect } from './effect-attempts.ts';
+import { refusalOf } from './effect-grant.ts';
+import { parseEffectOptions } from './effect-options.ts';
 import { type Failure, failureFromGuest, failureOf } from './failure.ts';
 import { idempotencyKeyOf } from './idempotency-key.ts';
 import {
@@ -399,10 +402,19 @@ export class Execution implements RunListener {
       this.#onResult(effect, { ok: false, json: JSON.stringify({ code: 'effect_failed', message, retryable: false }) });
       return;
     }
-    if (!this.#durable || kind.isSafe(effect.argumentsJson as string)) {
+    const { compiled } = this.#start.workflow;
+    const refusal =
+      optionsProblem(effect) ?? refusalOf(kind, effect.argumentsJson as string, compiled, this.#host.effects);
+    if (refusal !== null) {
+      this.#onResult(effect, refusal);
+      return;
+    }
+    const isAtMostOnce = effect.options?.atMostOnce === true;
+    if (!this.#durable || (!isAtMostOnce && kind.isSafe(effect.argumentsJson as string))) {
       this.#leave(effect);
       return;
     }
+    if (isAtMostOnce) this.#journal?.intend(effect);
     this.#write().then(
       () => this.#leave(effect),
       (error: unknown) => this.#storeFailed(error),
@@ -426,23 +438,29 @@ export class Execution implements RunListener {
     const context = {
       executionId: this.id,
       workflow: this.#workflow,
-      idempotencyKey: idempotencyKeyOf(this.id, effect),
-      isFirstSending: !this.#wasResumed,
+      idempotencyKey: effect.options?.idempotencyKey ?? idempotencyKeyOf(this.id, effect),
+      // A key of the workflow's own may be of another call.
+      isFirstSending: !this.#wasResumed && effect.options?.idempotencyKey == null,
       signal: effect.abort.signal,
     };
-    kind.perform({ kind: effect.kind, argumentsJson }, context).then(
-      (result) => {
-        reachPoint('after-effect', this.id);
-        this.#onResult(effect, result);
-      },
-      (error: unknown) => {
-        const message = `the effect '${effect.kind}' failed inside nFlow: ${error instanceof Error ? error.message : String(error)}`;
-        this.#onResult(effect, {
-          ok: false,
-          json: JSON.stringify({ code: 'effect_failed', message, retryable: false }),
-        });
-      },
-    );
+    const call = { kind: effect.kind, argumentsJson };
+    const performed =
+      effect.options === null
+        ? perform(kind, call, context).then((result) => ({ result, attempts: 1 }))
+        : performEffect(kind, call, context, effect.options, this.#attemptHost());
+    performed.then(({ result, attempts }) => {
+      reachPoint('after-effect', this.id);
+      effect.attempts = attempts;
+      this.#onResult(effect, result);
+    });
+  }
+
+  #attemptHost(): AttemptHost {
+    return {
+      cache: this.#host.effects.cache,
+      mayAct: () => !this.#durable || this.#host.incarnation?.mayAct !== false,
+      deadlineMs: this.#start.deadlineMs,
+    };
   }
 
   #onResult(effect: JournalEffect, result: EffectResult): void {
@@ -732,6 +750,7 @@ export class Execution implements RunListener {
     const traced: TracedEffect[] = [];
     for (const effect of this.#journal.effects.values()) {
       const description = this.#host.effects.get(effect.kind)?.describe(effect.argumentsJson ?? '{}') ?? effect.kind;
+      const tries = effect.attempts > 1 ? ` (attempt ${effect.attempts})` : '';
       const beganMs = effect.beganMs === 0 ? this.#dispatchedMs : effect.beganMs;
       const endedMs = effect.endedMs === 0 ? beganMs : effect.endedMs;
       traced.push([
@@ -739,7 +758,9 @@ export class Execution implements RunListener {
         effect.attempt,
         effect.seq,
         effect.kind,
-        description,
+        effect.ok && effect.attempts === 0 && effect.options?.cache != null
+          ? `${description} (from the cache)`
+          : description + tries,
         effect.ok ? 1 : 0,
         toUs(beganMs - this.#dispatchedMs),
         toUs(endedMs - beganMs),
@@ -848,6 +869,19 @@ const cancelled: EffectResult = {
     retryable: false,
   }),
 };
+
+/** Reads how it is to be performed. Null, or its result when that cannot be. */
+function optionsProblem(effect: JournalEffect): EffectResult | null {
+  if (effect.optionsJson === null) return null;
+  try {
+    effect.options = parseEffectOptions(effect.optionsJson);
+    return null;
+  } catch (error) {
+    const message = `${effect.kind}: ${error instanceof Error ? error.message : 'its options cannot be read'}`;
+    const described = { code: 'effect_failed', message, reason: 'invalid_request', retryable: false };
+    return { ok: false, json: JSON.stringify(described) };
+  }
+}
 
 function toUs(ms: number): number {
   return ms <= 0 ? 0 : Math.round(ms * 1000);

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { FinishedStep, IssuedEffect, ResumePoint } from '../dispatch/port.ts';
 import type { EffectResult } from '../effects/port.ts';
+import type { EffectOptions } from '../protocol/effect-options.ts';
 import type { JournalRecord } from '../store/port.ts';
 
 /**
@@ -19,6 +20,14 @@ export interface JournalEffect {
   /** Null for a record that was read from the store and not issued again yet: then only the hash is known. */
   argumentsJson: string | null;
   argumentsHash: Uint8Array | null;
+  /** How it is to be performed, as the program that runs now has said it; null where nothing is said. */
+  optionsJson: string | null;
+  /** The same, read and checked before it leaves. */
+  options: EffectOptions | null;
+  /** It is recorded before it leaves, as one whose outcome is not known: a later life does not repeat it. */
+  isIntended: boolean;
+  /** Times that it was sent. */
+  attempts: number;
   state: 'held' | 'open' | 'done';
   ok: boolean;
   json: string;
@@ -194,6 +203,7 @@ export class Journal {
     if (known === undefined) {
       const effect = createEffect(issued.stepPath, issued.attempt, issued.seq, issued.kind, issued.argumentsJson);
       effect.issued = true;
+      effect.optionsJson = issued.optionsJson ?? null;
       if (issued.kind === timerKind) effect.dueMs = segmentTimeMs + Number(issued.argumentsJson);
       this.size += issued.argumentsJson.length;
       entries.set(key, effect);
@@ -207,6 +217,7 @@ export class Journal {
       };
     }
     known.argumentsJson = issued.argumentsJson;
+    known.optionsJson = issued.optionsJson ?? null;
     known.issued = true;
     return known;
   }
@@ -283,6 +294,11 @@ export class Journal {
     return false;
   }
 
+  /** What is written next says that it was about to leave. The record is replaced by that of its result. */
+  intend(effect: JournalEffect): void {
+    effect.isIntended = true;
+  }
+
   /** A result is recorded once the program has seen it, or when it never will because its step has ended. */
   #isRecordable(effect: JournalEffect): boolean {
     return (
@@ -295,7 +311,10 @@ export class Journal {
   /** What the store does not have yet, in order; marked as handed over. */
   takeUnwritten(): JournalRecord[] {
     const records: JournalRecord[] = [];
-    for (const effect of this.effects.values()) if (this.#isRecordable(effect)) records.push(recordOf(effect));
+    for (const effect of this.effects.values()) {
+      if (this.#isRecordable(effect)) records.push(recordOf(effect));
+      else if (isIntent(effect)) records.push(intentOf(effect));
+    }
     for (const timer of this.timers.values()) if (this.#isRecordable(timer)) records.push(recordOf(timer));
     records.sort((left, right) => left.segment - right.segment);
     for (const record of records) record.order = ++this.#order;
@@ -326,6 +345,24 @@ export class Journal {
   }
 }
 
+/** An intent that is not written yet. */
+function isIntent(effect: JournalEffect): boolean {
+  return effect.isIntended && effect.state === 'held' && !effect.written;
+}
+
+/** Read by a later life as a result that the program has not seen: it is given this one. */
+function intentOf(effect: JournalEffect): JournalRecord {
+  return { ...recordOf(effect), ok: false, json: outcomeUnknownJson };
+}
+
+const outcomeUnknownJson = JSON.stringify({
+  code: 'effect_outcome_unknown',
+  message:
+    'the server ended while the call was under way, and it is to be made at most once (atMostOnce). Find out from the other side whether it took effect',
+  reason: 'outcome_unknown',
+  retryable: false,
+});
+
 export function isMismatch(value: JournalEffect | Mismatch): value is Mismatch {
   return 'expected' in value;
 }
@@ -348,6 +385,10 @@ function createEffect(
     kind,
     argumentsJson,
     argumentsHash: null,
+    optionsJson: null,
+    options: null,
+    isIntended: false,
+    attempts: 0,
     state: 'held',
     ok: false,
     json: '',

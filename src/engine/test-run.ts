@@ -122,6 +122,8 @@ function withoutUnsafe(effects: Effects): Effects {
       const effect = effects.get(name);
       return effect === undefined ? undefined : onlyIfSafe(effect);
     },
+    isGranted: (kind, name, workflow) => effects.isGranted?.(kind, name, workflow) === true,
+    // Without a cache: what was not performed must not be kept.
     close: async () => {},
   };
 }
@@ -130,6 +132,8 @@ function onlyIfSafe(effect: EffectKind): EffectKind {
   const { kind } = effect;
   return {
     kind,
+    resource: effect.resource,
+    isConfined: effect.isConfined,
     isSafe: (argumentsJson) => effect.isSafe(argumentsJson),
     describe: (argumentsJson) =>
       effect.isSafe(argumentsJson)
@@ -139,5 +143,6 @@ function onlyIfSafe(effect: EffectKind): EffectKind {
       effect.isSafe(call.argumentsJson)
         ? effect.perform(call, context)
         : { ok: true, json: emptyAnswers[kind] ?? 'null' },
+    verdictOf: (result) => effect.verdictOf?.(result) ?? { succeeded: true, retryable: false, retryAfterMs: null },
   };
 }

@@ -1,4 +1,6 @@
+import type { EffectOptions, RetryOptions } from '../protocol/effect-options.ts';
 import type {
+  EffectPolicy,
   Expression,
   GuestLimits,
   Program,
@@ -7,6 +9,7 @@ import type {
   SwitchCase,
   Template,
 } from '../protocol/program.ts';
+import type { EffectHost, EffectPart, EffectStep } from './effect-host.ts';
 import type { HardenedRealm } from './harden.ts';
 import type { Inspect } from './inspect.ts';
 import type { RandomSource } from './random.ts';
@@ -26,6 +29,8 @@ import type { HostAnswer, HostExchange, HostRequest, WebHost, WebPart } from './
 export interface Kernel {
   /** Brings a part of the web platform: the source text of its function. Before `load`. */
   bind(partSource: string): void;
+  /** Brings the guest part of an effect; `member` is its name in `ctx`, or ''. Before `load`. */
+  bindEffect(kind: string, member: string, partSource: string): void;
   /** Compiles the program, and closes the realm. '' or the error as JSON text. */
   load(programJson: string): string;
   /** `protocol/crossing.ts` says what is in it. */
@@ -236,7 +241,7 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
       break;
     }
     if (pointer !== null) described.pointer = pointer;
-    if (isObject && code === 'effect_failed') {
+    if (isObject && effectCodes.includes(code)) {
       for (const key of ['reason', 'retryable', 'status']) {
         const value = readPlain(error, key);
         if (value !== undefined) described[key] = value;
@@ -440,6 +445,16 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
     }
   };
 
+  /** The object of a node's arguments; what is wrong is told by the name of the field. */
+  const renderFields = (step: Step, template: Template): string => {
+    if (template.kind !== 'object') return renderJson(step, template, 'the arguments');
+    let text = '{';
+    for (const [key, value] of template.entries) {
+      text += `${text === '{' ? '' : ','}${stringify(key)}:${renderJson(step, value, key)}`;
+    }
+    return `${text}}`;
+  };
+
   const renderText = (step: Step, pieces: (string | Expression)[]): string => {
     let text = '';
     for (const piece of pieces) {
@@ -480,6 +495,7 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
     kind: string,
     argumentsJson: string,
     decode: (json: string) => unknown,
+    options: EffectOptions | null = null,
   ): Promise<unknown> => {
     const run = step.run;
     if (!step.open || current !== run) {
@@ -508,25 +524,36 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
         ),
       );
     }
-    return new Promise((resolve, reject) => post(step, kind, argumentsJson, { resolve, reject, decode }));
+    return new Promise((resolve, reject) => post(step, kind, argumentsJson, { resolve, reject, decode }, options));
   };
 
-  const post = (step: Step, kind: string, argumentsJson: string, pending: PendingEffect): void => {
+  const post = (
+    step: Step,
+    kind: string,
+    argumentsJson: string,
+    pending: PendingEffect,
+    options: EffectOptions | null = null,
+  ): void => {
     const { run } = step;
     const seq = step.seq + 1;
     step.pending ??= new Map();
     step.pending.set(seq, pending);
     run.outbox ??= [];
-    run.outbox.push([step.path, step.attempt, seq, kind, argumentsJson]);
+    const entry: unknown[] = [step.path, step.attempt, seq, kind, argumentsJson];
+    if (options !== null) entry.push(stringify(options));
+    run.outbox.push(entry);
     run.effectCount++;
     run.pendingCount++;
     step.seq = seq;
   };
 
+  /** Codes that the gateway gives to a failed effect. */
+  const effectCodes = ['effect_failed', 'effect_outcome_unknown', 'not_granted'];
+
   const effectError = (json: string): Error => {
     const described = parse(json) as Record<string, unknown>;
     const error = new KernelError(
-      'effect_failed',
+      effectCodes.includes(described.code as string) ? (described.code as string) : 'effect_failed',
       typeof described.message === 'string' ? described.message : 'the effect failed',
     );
     for (const key of ['reason', 'retryable']) {
@@ -587,9 +614,14 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
     return sorted;
   };
 
-  const requestHttp = (step: Step, method: string, url: string, options: HttpOptions | undefined): Promise<unknown> => {
+  const requestHttp = (
+    step: Step,
+    method: string,
+    url: string,
+    given: HttpOptions,
+    options: EffectOptions | null,
+  ): Promise<unknown> => {
     try {
-      const given = options ?? {};
       let body: string | null = null;
       let bodyKind: string | null = null;
       if (given.body !== undefined && given.body !== null) {
@@ -608,7 +640,7 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
         timeoutMs: given.timeout === undefined ? null : durationMs(given.timeout, 'timeout'),
         redirect: given.redirect === 'manual' ? 'manual' : 'follow',
       };
-      return issue(step, 'http', stringify(call), expectSuccess(`${verb} ${target.split('?')[0] as string}`));
+      return issue(step, 'http', stringify(call), expectSuccess(`${verb} ${target.split('?')[0] as string}`), options);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -635,31 +667,133 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
     return total;
   };
 
+  // ---- how calls are made ------------------------------------------------------------------------------------------------------------
+
+  /** As the gateway has them (`protocol/effect-options.ts`); it checks what they say. */
+  const retryDefaults: RetryOptions = {
+    attempts: 3,
+    backoff: 'exponential',
+    initialMs: 200,
+    maxMs: 30_000,
+    jitter: 0.2,
+  };
+
+  const keyText = (value: unknown, what: string): string => {
+    if (typeof value === 'string' && value !== '') return value;
+    if (typeof value === 'number') return String(value);
+    throw new KernelError('node_failed', `${what} must be a text that is not empty; got ${cut(textOf(value), 100)}`);
+  };
+
+  /** A cache key may be any value: what is no text is its JSON. */
+  const cacheKey = (value: unknown): string =>
+    typeof value === 'string' ? value : toJson(value, 'the key of the cache');
+
+  const retryOf = (given: unknown): RetryOptions => {
+    const { attempts, backoff, initial, max, jitter } = given as Record<string, unknown>;
+    const initialMs = initial === undefined ? retryDefaults.initialMs : durationMs(initial, 'retry.initial');
+    const maxMs = max === undefined ? retryDefaults.maxMs : durationMs(max, 'retry.max');
+    return {
+      attempts: attempts === undefined ? retryDefaults.attempts : (attempts as number),
+      backoff: backoff === 'fixed' ? 'fixed' : 'exponential',
+      initialMs,
+      maxMs: Math.max(initialMs, maxMs),
+      jitter: jitter === undefined ? retryDefaults.jitter : (jitter as number),
+    };
+  };
+
+  const optionsOf: EffectHost['optionsOf'] = (given, timeoutMsDefault) => {
+    const { timeout, retry, cache, idempotencyKey, atMostOnce } = (given ?? {}) as Record<string, unknown>;
+    const isPlain = retry === undefined && cache === undefined && idempotencyKey === undefined && atMostOnce !== true;
+    if (isPlain && timeoutMsDefault === null) return null;
+    const { ttl, key } = (cache ?? {}) as Record<string, unknown>;
+    return {
+      timeoutMs: timeoutMsDefault === null || timeout === undefined ? timeoutMsDefault : durationMs(timeout, 'timeout'),
+      retry: retry === undefined ? null : retryOf(retry),
+      cache:
+        cache === undefined
+          ? null
+          : {
+              ttlMs: ttl === undefined ? null : durationMs(ttl, 'cache.ttl'),
+              key: key === undefined ? null : cacheKey(key),
+            },
+      idempotencyKey: idempotencyKey === undefined ? null : keyText(idempotencyKey, 'idempotencyKey'),
+      atMostOnce: atMostOnce === true,
+    };
+  };
+
+  const optionsOfPolicy = (step: Step, policy: EffectPolicy): EffectOptions => {
+    const { timeoutMs, retry, cache, idempotencyKey, atMostOnce } = policy;
+    return {
+      timeoutMs,
+      retry,
+      cache:
+        cache === null
+          ? null
+          : { ttlMs: cache.ttlMs, key: cache.key === null ? null : cacheKey(evaluate(step, cache.key)) },
+      idempotencyKey: idempotencyKey === null ? null : keyText(evaluate(step, idempotencyKey), 'idempotencyKey'),
+      atMostOnce,
+    };
+  };
+
+  /** Null when they ask for nothing but a time. */
+  const withoutTimeout = (options: EffectOptions): EffectOptions | null => {
+    const { retry, cache, idempotencyKey, atMostOnce } = options;
+    const isPlain = retry === null && cache === null && idempotencyKey === null && !atMostOnce;
+    return isPlain ? null : { ...options, timeoutMs: null };
+  };
+
+  /** A node `http`: its fields are what `ctx.http` takes, and its timeout is one of the arguments. */
+  const requestOfNode = (step: Step, fields: Record<string, unknown>, options: EffectOptions): Promise<unknown> => {
+    const { method = 'GET', url, headers, query, body } = fields as Record<string, never>;
+    const given = { headers, query, body, timeout: options.timeoutMs as number };
+    return requestHttp(step, String(method), String(url), given, withoutTimeout(options));
+  };
+
+  const performNode = (step: Step, definition: Extract<ProgramNode, { type: 'effect' }>): Promise<unknown> => {
+    const fieldsJson = renderFields(step, definition.arguments);
+    const options = optionsOfPolicy(step, definition.policy);
+    const { kind } = definition;
+    if (kind === 'http') return requestOfNode(step, parse(fieldsJson) as Record<string, unknown>, options);
+    const part = effectParts.get(kind);
+    if (part?.node !== undefined) {
+      return part.node(new StepDoor(step), parse(fieldsJson) as Record<string, unknown>, options);
+    }
+    return issue(step, kind, fieldsJson, part?.decode ?? parse, options);
+  };
+
   class GuestHttp {
     readonly #step: Step;
     constructor(step: Step) {
       this.#step = step;
     }
+    #call(method: string, url: string, options: HttpOptions | undefined): Promise<unknown> {
+      try {
+        const given = options ?? {};
+        return requestHttp(this.#step, method, url, given, optionsOf(given, null));
+      } catch (error) {
+        return Promise.reject(error);
+      }
+    }
     request(options: HttpOptions & { method?: string; url: string }): Promise<unknown> {
-      return requestHttp(this.#step, options?.method ?? 'GET', options?.url, options);
+      return this.#call(options?.method ?? 'GET', options?.url, options);
     }
     get(url: string, options?: HttpOptions): Promise<unknown> {
-      return requestHttp(this.#step, 'GET', url, options);
+      return this.#call('GET', url, options);
     }
     head(url: string, options?: HttpOptions): Promise<unknown> {
-      return requestHttp(this.#step, 'HEAD', url, options);
+      return this.#call('HEAD', url, options);
     }
     delete(url: string, options?: HttpOptions): Promise<unknown> {
-      return requestHttp(this.#step, 'DELETE', url, options);
+      return this.#call('DELETE', url, options);
     }
     post(url: string, body?: unknown, options?: HttpOptions): Promise<unknown> {
-      return requestHttp(this.#step, 'POST', url, { ...options, body });
+      return this.#call('POST', url, { ...options, body });
     }
     put(url: string, body?: unknown, options?: HttpOptions): Promise<unknown> {
-      return requestHttp(this.#step, 'PUT', url, { ...options, body });
+      return this.#call('PUT', url, { ...options, body });
     }
     patch(url: string, body?: unknown, options?: HttpOptions): Promise<unknown> {
-      return requestHttp(this.#step, 'PATCH', url, { ...options, body });
+      return this.#call('PATCH', url, { ...options, body });
     }
   }
 
@@ -743,6 +877,9 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
     constructor(step: Step) {
       this.#step = step;
     }
+    static stepOf(context: GuestContext): Step {
+      return context.#step;
+    }
     get http(): GuestHttp {
       return new GuestHttp(this.#step);
     }
@@ -770,12 +907,79 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
       return uuidOf(this.#step);
     }
   }
-  for (const Class of [GuestHttp, GuestLog, GuestContext]) {
+  /** Prototypes: their methods are objects that every run of this VM is given. */
+  const closedClasses: unknown[] = [];
+  const closeClass = (Class: abstract new (...given: never[]) => unknown): void => {
     // Without this, `ctx.constructor` would be a door to a class of the kernel.
     defineProperty(Class.prototype, 'constructor', { value: undefined });
     freeze(Class.prototype);
     freeze(Class);
+    closedClasses.push(Class.prototype);
+  };
+  closeClass(GuestHttp);
+  closeClass(GuestLog);
+
+  // ---- guest parts of effects -------------------------------------------------------------------------------------------------------
+
+  const effectParts = new Map<string, EffectPart>();
+
+  /** One step's way to effects, for a part. */
+  class StepDoor implements EffectStep {
+    readonly #step: Step;
+    constructor(step: Step) {
+      this.#step = step;
+    }
+    issue(
+      kind: string,
+      argumentsJson: string,
+      options: EffectOptions | null = null,
+      decode: (json: string) => unknown = parse,
+    ): Promise<unknown> {
+      return issue(this.#step, kind, argumentsJson, decode, options);
+    }
+    start(
+      kind: string,
+      argumentsJson: string,
+      options: EffectOptions | null = null,
+      decode: (json: string) => unknown = parse,
+    ): { answer: Promise<unknown>; cancel(): void } {
+      return startEffect(this.#step, kind, argumentsJson, decode, options);
+    }
+    nowMs(): number {
+      return currentTimeMs;
+    }
+    randomWord(): number {
+      return randomOf(this.#step).word();
+    }
   }
+  closeClass(StepDoor);
+
+  const startEffect = (
+    step: Step,
+    kind: string,
+    argumentsJson: string,
+    decode: (json: string) => unknown,
+    options: EffectOptions | null,
+  ): { answer: Promise<unknown>; cancel(): void } => {
+    const before = step.seq;
+    const answer = issue(step, kind, argumentsJson, decode, options);
+    const { seq } = step;
+    return {
+      answer,
+      cancel: () => {
+        if (seq !== before && step.open && current === step.run && step.pending?.has(seq) === true) cancel(step, seq);
+      },
+    };
+  };
+
+  const effectHost: EffectHost = {
+    error: (message) => new KernelError('node_failed', message),
+    durationMs: (given, what) => durationMs(given, what),
+    toJson: (value, what) => toJson(value, what),
+    textOf: (value) => cut(textOf(value), 200),
+    optionsOf,
+    close: closeClass,
+  };
 
   // ---- timers ----------------------------------------------------------------------------------------------------------------------
 
@@ -1135,17 +1339,8 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
         failRun(step, null, status, stringify(described));
         return null;
       }
-      case 'http': {
-        const method = String(render(step, definition.method, 'method'));
-        const url = String(render(step, definition.url, 'url'));
-        const promise = requestHttp(step, method, url, {
-          headers: render(step, definition.headers, 'headers') as Record<string, unknown>,
-          query: render(step, definition.query, 'query') as Record<string, unknown>,
-          body: render(step, definition.body, 'body'),
-          timeout: definition.timeoutMs,
-        });
-        return settleLater(step, promise);
-      }
+      case 'effect':
+        return settleLater(step, performNode(step, definition));
     }
   };
 
@@ -1209,8 +1404,7 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
     () => randomOf(currentStep()).double(),
   );
   const realm = parts.hardenRealm();
-  // Their methods are objects that every run of this VM is given.
-  realm.freezeAll([KernelError.prototype, GuestHttp.prototype, GuestLog.prototype, GuestContext.prototype]);
+  realm.freezeAll([KernelError.prototype, ...closedClasses.splice(0)]);
 
   // ---- the web platform, as far as the program uses it ----------------------------------------------------------------------------
 
@@ -1224,16 +1418,9 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
       return { answer: Promise.reject(late), cancel: () => {} };
     }
     const { method, url, headers, body, bodyKind, redirect } = call;
-    const before = step.seq;
     const argumentsJson = stringify({ method, url, headers, query: null, body, bodyKind, timeoutMs: null, redirect });
-    const answer = issue(step, 'http', argumentsJson, parse) as Promise<HostAnswer>;
-    const { seq } = step;
-    return {
-      answer,
-      cancel: () => {
-        if (seq !== before && step.open && current === step.run && step.pending?.has(seq) === true) cancel(step, seq);
-      },
-    };
+    const { answer, cancel } = startEffect(step, 'http', argumentsJson, parse, null);
+    return { answer: answer as Promise<HostAnswer>, cancel };
   };
 
   const webHost: WebHost = {
@@ -1316,7 +1503,24 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
       realm.freezeAll([...Object.values(globals), ...Object.values(shared)]);
     },
 
+    bindEffect(kind, member, partSource) {
+      const create = PlainFunction(`"use strict";return (${partSource})\n//# sourceURL=nflow:effect`)() as AnyFunction;
+      const part = create(effectHost) as EffectPart;
+      effectParts.set(kind, part);
+      if (member === '' || part.member === undefined) return;
+      const { member: memberOf } = part;
+      defineProperty(GuestContext.prototype, member, {
+        get(this: GuestContext) {
+          return memberOf(new StepDoor(GuestContext.stepOf(this)));
+        },
+        enumerable: false,
+        configurable: false,
+      });
+    },
+
     load(programJson) {
+      closeClass(GuestContext);
+      realm.freezeAll(closedClasses.splice(0));
       realm.seal();
       program = parse(programJson) as Program;
       compiled = new Map();

@@ -3,6 +3,7 @@
  * turned into functions by the guest kernel inside the isolate. Nothing in it is trusted by the gateway.
  */
 
+import type { RetryOptions } from './effect-options.ts';
 import type { WebGlobal } from './web-globals.ts';
 
 /** A synchronous JavaScript expression over `input nodes prev vars execution secrets error item index`. */
@@ -56,18 +57,31 @@ export type ProgramNode = NodeBase &
     | { type: 'fail'; code: Template; message: Template; status: Template; details: Template | null }
     | { type: 'end'; output: Template | null }
     | {
-        type: 'http';
-        method: Template;
-        url: Template;
-        headers: Template | null;
-        query: Template | null;
-        body: Template | null;
-        timeoutMs: number;
+        /** Every node that asks for one effect: `nodeType` is what its author calls it. */
+        type: 'effect';
+        nodeType: string;
+        kind: string;
+        /** An object by the names of the arguments: literal when nothing in it is computed. */
+        arguments: Template;
+        policy: EffectPolicy;
         next: string | null;
       }
   );
 
-export type NodeType = ProgramNode['type'];
+/** How the gateway performs a node's effect (`effect-options.ts`), with what is computed in the VM. */
+export interface EffectPolicy {
+  /** Of one attempt. */
+  timeoutMs: number;
+  retry: RetryOptions | null;
+  cache: { ttlMs: number | null; key: Expression | null } | null;
+  idempotencyKey: Expression | null;
+  atMostOnce: boolean;
+}
+
+/** What the author calls the type of a node. */
+export function nodeTypeOf(node: ProgramNode): string {
+  return node.type === 'effect' ? node.nodeType : node.type;
+}
 
 /** `equals` is a template compared by value (JSON equality); `when` an expression whose truth decides. */
 export type SwitchCase = { next: string | null } & ({ equals: Template } | { when: Expression });
@@ -80,6 +94,8 @@ export interface Program {
   varsJson: string;
   /** Global names of the web platform that it may use, sorted: only these are bound in its VMs. */
   webGlobals: WebGlobal[];
+  /** Kinds of effects whose guest part it needs, sorted: only these are bound in its VMs. */
+  effectParts: string[];
   /** `shared`: runs follow each other in one realm that keeps nothing of them. `fresh`: each run has a realm of its own. */
   isolation: 'shared' | 'fresh';
 }

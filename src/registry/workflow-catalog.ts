@@ -1,7 +1,7 @@
 import type { ActiveWorkflow } from '../engine/port.ts';
 import { NflowError } from '../errors.ts';
 import type { PublishedVersion, StoredDraft, VersionSummary, WorkflowFilter, WorkflowStore } from '../store/port.ts';
-import { compileWorkflow } from '../workflow/compile.ts';
+import { type CompileResult, compileWorkflow } from '../workflow/compile.ts';
 import type { CompiledWorkflow, Finding } from '../workflow/compiled.ts';
 import { type DefinitionDiff, diffDefinitions } from '../workflow/definition-diff.ts';
 import { compileSource, definitionFile, nameIn, type WorkflowSource } from '../workflow/published-source.ts';
@@ -175,7 +175,7 @@ export class WorkflowCatalog implements WorkflowAdministration {
     const accepted = new Map<string, { label: string; triggers: CompiledWorkflow['triggers'] }>();
     const turns = new Turns();
     for (const [index, source] of sources.entries()) {
-      const result = compileSource(source, this.#registry.vars, this.#registry.historyClasses);
+      const result = this.#compileSource(source);
       if (!result.ok) {
         const workflow = nameIn(source.definitionText);
         const label = source.label ?? workflow ?? `workflows/${index}`;
@@ -194,8 +194,13 @@ export class WorkflowCatalog implements WorkflowAdministration {
     return { compiled: [...compiled.values()], refused, accepted };
   }
 
+  #compileSource(source: WorkflowSource): CompileResult {
+    const { vars, historyClasses, resources } = this.#registry;
+    return compileSource(source, vars, historyClasses, resources);
+  }
+
   #compile(workflow: string, source: WorkflowSource): { compiled: CompiledWorkflow | null; findings: Finding[] } {
-    const result = compileSource(source, this.#registry.vars, this.#registry.historyClasses);
+    const result = this.#compileSource(source);
     if (!result.ok) return { compiled: null, findings: result.findings };
     const { name } = result.compiled;
     if (name === workflow) return { compiled: result.compiled, findings: [] };

@@ -1,4 +1,5 @@
 import type { Config } from '../config/config.ts';
+import type { ResourceTable } from '../config/grants.ts';
 import type { ActiveWorkflow } from '../engine/port.ts';
 import type { CatalogEntry, Publication, PublishedVersion, WorkflowStore } from '../store/port.ts';
 import { compileWorkflow } from '../workflow/compile.ts';
@@ -14,6 +15,8 @@ export interface RegistryOptions {
   vars: Config['vars'];
   /** Retention classes that a workflow may name. Default: any. */
   historyClasses?: readonly string[];
+  /** What workflows are granted. Default: a workflow may name any resource; the gateway still refuses to use it. */
+  resources?: ResourceTable;
   /** Null without a store: versions are numbered in memory. */
   store: WorkflowStore | null;
   /** Fixed paths that the server answers by its configuration. Default: none. */
@@ -87,6 +90,11 @@ export class WorkflowRegistry {
   /** For compiling what authors wrote. */
   get historyClasses(): readonly string[] | undefined {
     return this.#options.historyClasses;
+  }
+
+  /** For compiling what authors wrote. */
+  get resources(): ResourceTable | undefined {
+    return this.#options.resources;
   }
 
   get release(): string {

@@ -1,4 +1,5 @@
 import ivm from 'isolated-vm';
+import { type EffectPartSource, effectPartSources } from '../effects/guest-parts.ts';
 import { kernelSource } from '../guest/source.ts';
 import { webPartSources } from '../guest/web/parts.ts';
 import type { GuestLimits, Program } from '../protocol/program.ts';
@@ -37,6 +38,7 @@ type KernelFunction = ivm.Reference<(...given: (string | number)[]) => string>;
 interface Realm {
   context: ivm.Context;
   bind: KernelFunction;
+  bindEffect: KernelFunction;
   load: KernelFunction;
   start: KernelFunction;
   deliver: KernelFunction;
@@ -49,6 +51,7 @@ interface BoundProgram {
   text: string;
   /** Source texts of the parts of the web platform that it uses. */
   parts: string[];
+  effectParts: EffectPartSource[];
   isFresh: boolean;
 }
 
@@ -120,8 +123,13 @@ export class Vm {
 
   /** Compiles the program into this VM. Returns '' or the error as JSON text. */
   load(programText: string, timeoutMs: number): string {
-    const { webGlobals, isolation } = JSON.parse(programText) as Program;
-    this.#program = { text: programText, parts: webPartSources(webGlobals), isFresh: isolation === 'fresh' };
+    const { webGlobals, effectParts, isolation } = JSON.parse(programText) as Program;
+    this.#program = {
+      text: programText,
+      parts: webPartSources(webGlobals),
+      effectParts: effectPartSources(effectParts),
+      isFresh: isolation === 'fresh',
+    };
     return this.#bind(this.#realm as Realm, timeoutMs);
   }
 
@@ -156,8 +164,11 @@ export class Vm {
   }
 
   #bind(realm: Realm, timeoutMs: number): string {
-    const { parts, text } = this.#program as BoundProgram;
+    const { parts, effectParts, text } = this.#program as BoundProgram;
     for (const part of parts) this.#call(realm.bind, [part], timeoutMs);
+    for (const { kind, member, source } of effectParts) {
+      this.#call(realm.bindEffect, [kind, member, source], timeoutMs);
+    }
     return this.#call(realm.load, [text], timeoutMs);
   }
 
@@ -246,6 +257,7 @@ function realmOf(context: ivm.Context, kernel: ivm.Reference): Realm {
   const realm: Realm = {
     context,
     bind: take('bind'),
+    bindEffect: take('bindEffect'),
     load: take('load'),
     start: take('start'),
     deliver: take('deliver'),

@@ -57,6 +57,7 @@ const details: Record<ErrorCode, string> = {
   output_too_large: 'A result is larger than allowed. The history of the execution says which one.',
   run_crashed: 'The execution used up its VM, and was ended. The history of the execution says how.',
   switch_no_match: 'No case of a switch matched and it has no default. The history of the execution says which one.',
+  not_granted: 'The workflow may not use something that it asked for. The history of the execution says what.',
   internal_error: 'nFlow failed to answer. The log of the server says why.',
   not_available: 'This is not available in this version.',
   effect_failed: 'Something that the workflow called failed. The history of the execution says what.',

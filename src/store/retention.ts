@@ -331,6 +331,7 @@ async function moveLateRows(client: pg.ClientBase, tree: Tree, before: string): 
     `WITH late AS (DELETE FROM nflow.${tree.journal}_default WHERE execution_id < $1 RETURNING *)
      INSERT INTO nflow.journal${keptSuffix} AS kept SELECT * FROM late
      ON CONFLICT (execution_id, step_path, attempt, seq) DO UPDATE SET
+       ok = EXCLUDED.ok, json = EXCLUDED.json,
        segment = EXCLUDED.segment, segment_time_ms = EXCLUDED.segment_time_ms, write_order = EXCLUDED.write_order
      WHERE kept.segment < 0`,
     [before],

@@ -1,3 +1,4 @@
+import { effectDefinitions } from '../effects/definitions.ts';
 import type { Code } from '../protocol/program.ts';
 import { unknownNodes } from './expression.ts';
 import type { CodeProblem } from './findings.ts';
@@ -8,6 +9,10 @@ import { notAvailable } from './not-available.ts';
 import { namesThatMayWait, plainGlobals } from './realm-names.ts';
 import { type Mentions, mentionsOf } from './syntax-tree.ts';
 import { stripTypes } from './typescript.ts';
+
+const effectMembers = effectDefinitions
+  .flatMap(({ member }) => (member === null ? [] : [`ctx.${member.name}`]))
+  .join(', ');
 
 /** `inline` is JavaScript, or TypeScript where it is no JavaScript. */
 export type CodeLanguage = 'javascript' | 'typescript' | 'inline';
@@ -99,7 +104,7 @@ export function findCodeProblems(mentions: Mentions, nodeNames: ReadonlySet<stri
   for (const { object, property, start } of mentions.members) {
     if (object !== 'ctx' || !(notAvailable.ctx as readonly string[]).includes(property)) continue;
     const message = `"ctx.${property}" is not available in this version.`;
-    const expected = 'ctx.http, ctx.sleep, ctx.log, ctx.now, ctx.random, ctx.uuid, ctx.execution';
+    const expected = `${effectMembers}, ctx.log, ctx.now, ctx.random, ctx.uuid, ctx.execution`;
     problems.push({ start, code: 'not-available', got: `ctx.${property}`, expected, message });
   }
   return problems;

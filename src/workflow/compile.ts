@@ -1,4 +1,5 @@
 import { parseDuration } from '../config/duration.ts';
+import type { ResourceTable } from '../config/grants.ts';
 import type { Program, ProgramNode } from '../protocol/program.ts';
 import { canonicalText } from './canonical.ts';
 import type { CompiledWorkflow, Finding } from './compiled.ts';
@@ -11,8 +12,10 @@ import { type CodeFile, compileNodes } from './nodes.ts';
 import { notAvailable } from './not-available.ts';
 import { isJsonObject, type JsonDocument, type JsonObject, type JsonValue, parseJsonDocument } from './parse-file.ts';
 import { childPointer } from './pointer.ts';
+import { checkResources } from './resource-grants.ts';
 import { readShape } from './shape.ts';
 import { type PlacedTrigger, readTriggers } from './triggers.ts';
+import { effectPartsOf, usesOf } from './uses.ts';
 import { webGlobalsOf } from './web-globals.ts';
 
 /** Values of `vars.NAME`, from the configuration. */
@@ -52,13 +55,15 @@ export function compileWorkflow(definitionText: string, vars: Vars): CompileResu
  * Compiles what an author wrote; the findings are all that is wrong with it.
  * @param historyClasses names that `history.class` may have; undefined where the configuration of the server is not known. A
  *   published version is not checked: its executions go on when a class is not configured any more.
+ * @param resources what the server grants; undefined where its configuration is not known.
  */
 export function compileAuthored(
   workflow: AuthoredWorkflow,
   vars: Vars,
   historyClasses?: readonly string[],
+  resources?: ResourceTable,
 ): CompileResult {
-  return compileDocument(workflow, vars, false, historyClasses);
+  return compileDocument(workflow, vars, false, historyClasses, resources);
 }
 
 /** The code files that a definition names. `source` is set in a published one. */
@@ -76,6 +81,7 @@ function compileDocument(
   vars: Vars,
   isPublished: boolean,
   historyClasses?: readonly string[],
+  resources?: ResourceTable,
 ): CompileResult {
   const { file, document, codeFiles, functionFiles = null } = workflow;
   const findings = new FindingList(file, document);
@@ -110,7 +116,9 @@ function compileDocument(
     findings.add({ pointer: '', code: 'too-large', got: `${definitionText.length} characters`, expected, message });
   }
   if (definition === null || !findings.isEmpty) return { ok: false, findings: findings.sorted };
-  return { ok: true, compiled: assemble(definition, triggers, programNodes, effectFree, vars, definitionText) };
+  const compiled = assemble(definition, triggers, programNodes, effectFree, vars, definitionText);
+  if (resources !== undefined) checkResources(compiled, resources, findings);
+  return findings.isEmpty ? { ok: true, compiled } : { ok: false, findings: findings.sorted };
 }
 
 function assemble(
@@ -130,7 +138,16 @@ function assemble(
     isolation = 'shared',
   } = definition;
   const varsJson = JSON.stringify(Object.fromEntries(Object.entries(vars).sort(([a], [b]) => (a < b ? -1 : 1))));
-  const program: Program = { workflow: name, start, nodes, varsJson, webGlobals: webGlobalsOf(nodes), isolation };
+  const webGlobals = webGlobalsOf(nodes);
+  const program: Program = {
+    workflow: name,
+    start,
+    nodes,
+    varsJson,
+    webGlobals,
+    effectParts: effectPartsOf(nodes),
+    isolation,
+  };
   const timeoutMs = parseDuration(timeout) as number;
   return {
     name,
@@ -141,6 +158,7 @@ function assemble(
     historyClass: definition.history?.class ?? null,
     trustGroup: definition.trustGroup ?? null,
     effectFree,
+    uses: usesOf(program),
     program,
     definitionText,
   };
@@ -190,7 +208,7 @@ function checkNodeNames(nodes: JsonObject, findings: FindingList): void {
 
 /** Code that cannot wait cannot have an effect either. */
 function isEffectFree(node: ProgramNode): boolean {
-  return node.type === 'code' ? !node.code.async : node.type !== 'http';
+  return node.type === 'code' ? !node.code.async : node.type !== 'effect';
 }
 
 function refuseHeadTriggers(triggers: readonly PlacedTrigger[], findings: FindingList): void {

@@ -1,4 +1,5 @@
 import type { Program } from '../protocol/program.ts';
+import type { ResourceUses } from '../protocol/resources.ts';
 
 /** An HTTP trigger after validation. `path` is as written, without a trailing slash. */
 export interface HttpTrigger {
@@ -33,6 +34,18 @@ export interface ManualTrigger {
   type: 'manual';
 }
 
+/** What a version uses of the world around it. */
+export interface Uses {
+  /** Types of its nodes, sorted. */
+  nodeTypes: string[];
+  /** Kinds of effects that it can ask for, sorted. Where code hides which, all that code can ask for. */
+  effects: string[];
+  /** Names of `vars` that it mentions, sorted. Null when code hides which. */
+  vars: string[] | null;
+  /** Of `[datasources]` and the like. */
+  resources: ResourceUses;
+}
+
 /** A workflow definition that passed validation, ready to be run. Made by `workflow/compile`. */
 export interface CompiledWorkflow {
   name: string;
@@ -47,6 +60,7 @@ export interface CompiledWorkflow {
   trustGroup: string | null;
   /** True when no node can issue an effect: HEAD may be answered. */
   effectFree: boolean;
+  uses: Uses;
   program: Program;
   /**
    * Canonical JSON text of the definition with file contents inlined: what is published, compared and compiled again after a

@@ -2,35 +2,22 @@ import { z } from 'zod';
 import { corsHeaderExpected, corsMaxAgeMsMax, corsOriginExpected, isCorsHeader, isCorsOrigin } from '../config/cors.ts';
 import { durationExpected, formatDuration, parseDuration } from '../config/duration.ts';
 import { historyClassExpected, isHistoryClass } from '../config/history-class.ts';
+import { effectNodeSchemas } from '../effects/definitions.ts';
+import { expression, nodeReference, template, timeout } from './field-schemas.ts';
+import { methods, methodsExpected } from './http-fields.ts';
 import { workflowLimits } from './limits.ts';
 import { workflowNameExpected, workflowNamePattern } from './names.ts';
-import type { JsonValue } from './parse-file.ts';
 
 /**
  * The workflow file, format 1: the shape of each part. The text given as a schema's `error` says what is allowed there; findings
  * show it as `expected`. What depends on other parts (edges, routes, templates, code) is checked after the shape.
  */
 
-export const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
-export type Method = (typeof methods)[number];
-
-const methodsExpected = `one of ${methods.join(', ')}`;
 const trustGroupExpected = `the name of a group of workflows that may share a process: ${workflowNameExpected}`;
-const timeoutExpected = `${durationExpected}, from 1ms to 24h`;
-const nodeReference = z.string({ error: 'the name of a node; leave it out to end the run there' });
-const expression = z.string({ error: 'a JavaScript expression as a string' });
-const template = (expected: string) => z.custom<JsonValue>((value) => value !== undefined, { error: expected });
 const headerList = (expected: string) =>
   z.array(z.string({ error: expected }), { error: expected }).max(workflowLimits.headersMax, {
     error: `at most ${workflowLimits.headersMax}`,
   });
-
-function isTimeout(text: string): boolean {
-  const timeoutMs = parseDuration(text);
-  return timeoutMs !== null && timeoutMs >= 1 && timeoutMs <= workflowLimits.timeoutMsMax;
-}
-
-const timeout = z.string({ error: timeoutExpected }).refine(isTimeout, { error: timeoutExpected });
 
 /** Every key of the file but `triggers` and `nodes`, whose parts are checked one by one. */
 export const workflowSchema = z.strictObject(
@@ -166,16 +153,7 @@ export const nodeSchemas = {
     values: z.record(z.string(), template('a value'), { error: 'an object of values' }),
     next: nodeReference.optional(),
   }),
-  http: z.strictObject({
-    type: z.literal('http'),
-    method: z.string({ error: methodsExpected }).optional(),
-    url: z.string({ error: 'an address such as https://example.com/stock' }),
-    headers: template('an object of headers').optional(),
-    query: template('an object of query parameters').optional(),
-    body: template('a value').optional(),
-    timeout: timeout.optional(),
-    next: nodeReference.optional(),
-  }),
+  ...effectNodeSchemas,
   respond: z.strictObject({
     type: z.literal('respond'),
     status: template('a status').optional(),

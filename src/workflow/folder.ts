@@ -1,6 +1,7 @@
 import { type Dirent, readFileSync } from 'node:fs';
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, extname, isAbsolute, join, relative, resolve, sep } from 'node:path';
+import type { ResourceTable } from '../config/grants.ts';
 import { type AuthoredWorkflow, compileAuthored, namedCodeFiles, type Vars } from './compile.ts';
 import type { CompiledWorkflow, Finding, HttpTrigger } from './compiled.ts';
 import { workflowLimits } from './limits.ts';
@@ -31,6 +32,8 @@ export interface LoadOptions {
   vars?: Vars;
   /** Names of the retention classes of the server; without them a workflow may name any. */
   historyClasses?: readonly string[];
+  /** What the server grants to workflows; without it a workflow may name any resource. */
+  resources?: ResourceTable;
   /** What relative paths start from, and what files are shown relative to. Default: the working folder. */
   folder?: string;
   /** Runs workflow modules. Without one they cannot be loaded. */
@@ -153,7 +156,7 @@ async function workflowFilesIn(path: string, folder: string, findings: Finding[]
 async function loadFile(
   candidate: Candidate,
   folder: string,
-  { vars = {}, historyClasses, evaluator }: LoadOptions,
+  { vars = {}, historyClasses, resources, evaluator }: LoadOptions,
 ): Promise<{ loaded: Loaded | null; findings: Finding[] }> {
   const { path, shownAs, root } = candidate;
   const read = await readText(path);
@@ -168,7 +171,7 @@ async function loadFile(
   for (const { file } of namedCodeFiles(workflow.document.value)) {
     if (!codeFiles.has(file)) codeFiles.set(file, await readCodeFile(file, dirname(path), root, folder));
   }
-  const result = compileAuthored({ ...workflow, codeFiles }, vars, historyClasses);
+  const result = compileAuthored({ ...workflow, codeFiles }, vars, historyClasses, resources);
   if (!result.ok) findings.push(...result.findings);
   const loaded =
     result.ok && findings.length === 0

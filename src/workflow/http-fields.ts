@@ -1,10 +1,14 @@
 import type { Template } from '../protocol/program.ts';
-import { methods } from './definition.ts';
 import type { Problem } from './findings.ts';
 import { showValue } from './findings.ts';
 import { workflowLimits } from './limits.ts';
 import { isJsonObject, type JsonValue } from './parse-file.ts';
 import { childPointer } from './pointer.ts';
+
+export const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
+export type Method = (typeof methods)[number];
+
+export const methodsExpected = `one of ${methods.join(', ')}`;
 
 /** Checks of what is written out in HTTP fields. What a template makes of them is checked when it runs. */
 
@@ -111,8 +115,8 @@ export function checkRequestMethod(value: string, pointer: string, report: Repor
   if (isTemplate(value) || (methods as readonly string[]).includes(value)) return;
   const upper = value.toUpperCase();
   const hint = (methods as readonly string[]).includes(upper) ? ` Methods are written in capitals: "${upper}".` : '';
-  const expected = `one of ${methods.join(', ')}`;
-  report({ pointer, code: 'bad-value', got: showValue(value), expected, message: `It is no known method.${hint}` });
+  const message = `It is no known method.${hint}`;
+  report({ pointer, code: 'bad-value', got: showValue(value), expected: methodsExpected, message });
 }
 
 export function checkUrl(value: string, template: Template, pointer: string, report: Report): void {
@@ -135,4 +139,10 @@ function refuseUrl(value: string, pointer: string, report: Report): void {
     expected,
     message: 'It is no address that can be called.',
   });
+}
+
+export function checkQuery(value: JsonValue, pointer: string, report: Report): void {
+  if (isJsonObject(value) || isTemplate(value)) return;
+  const expected = 'an object of query parameters, or one expression that gives it';
+  report({ pointer, code: 'bad-value', got: JSON.stringify(value), expected, message: 'It is no object.' });
 }

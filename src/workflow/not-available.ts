@@ -22,25 +22,11 @@ export const notAvailable = {
     'cache',
     'template',
     'mail',
-    'crypto',
   ],
   nodeKeys: ['retry', 'auth', 'cache', 'onError', 'timeout', 'idempotencyKey', 'atMostOnce'],
   /** Beside the keys of every node. */
   keysOfNodeType: { respond: ['next'] } as Readonly<Record<string, readonly string[]>>,
   /** Names of the scope of expressions that nothing sets yet. */
   scopeNames: ['secrets', 'error', 'item', 'index'],
-  ctx: [
-    'secretRef',
-    'sql',
-    'redis',
-    'file',
-    'session',
-    'cache',
-    'mail',
-    'crypto',
-    'template',
-    'call',
-    'waitForSignal',
-    'emit',
-  ],
+  ctx: ['secretRef', 'sql', 'redis', 'file', 'session', 'cache', 'mail', 'template', 'call', 'waitForSignal', 'emit'],
 } as const;

@@ -1,7 +1,7 @@
-import { parseDuration } from '../config/duration.ts';
 import type { Code, Expression, ProgramNode, SwitchCase, Template } from '../protocol/program.ts';
 import type { NodeDefinition, NodeOf } from './definition.ts';
-import { checkHeaders, checkRequestMethod, checkStatus, checkUrl, isTemplate } from './http-fields.ts';
+import { compileEffectNode } from './effect-nodes.ts';
+import { checkHeaders, checkStatus } from './http-fields.ts';
 import type { JsonValue } from './parse-file.ts';
 import { childPointer } from './pointer.ts';
 import { compileExpressionField, compileTemplate, type TemplateContext } from './template.ts';
@@ -11,9 +11,6 @@ export interface NodeContext extends TemplateContext {
   /** The code of a node, or null when there is a finding. */
   compileCode: (code: NodeOf<'code'>['code'], pointer: string) => Code | null;
 }
-
-/** `[http_client] timeout` bounds it further. */
-const httpTimeoutMsDefault = 30_000;
 
 /** They stand for what has a finding: such a program is never run. */
 const noCode: Code = { source: '', file: null, async: false, uses: [] };
@@ -46,8 +43,6 @@ export function compileNode(name: string, node: NodeDefinition, context: NodeCon
     }
     case 'set':
       return { name, type: 'set', values: templateOf('values', node.values), next: node.next ?? null };
-    case 'http':
-      return compileHttp(name, node, pointer, context);
     case 'respond': {
       const { status = 200, headers, body } = node;
       checkStatus(status, childPointer(pointer, 'status'), 200, 599, context.report);
@@ -74,6 +69,8 @@ export function compileNode(name: string, node: NodeDefinition, context: NodeCon
     }
     case 'end':
       return { name, type: 'end', output: optional('output', node.output) };
+    default:
+      return compileEffectNode(name, node, pointer, context);
   }
 }
 
@@ -102,43 +99,4 @@ function compileCase(node: NodeOf<'switch'>, index: number, nodePointer: string,
     return { when: compileExpressionField(when, childPointer(pointer, 'when'), context) ?? noExpression, next };
   }
   return { equals: compileTemplate(equals ?? null, childPointer(pointer, 'equals'), context), next };
-}
-
-function compileHttp(name: string, node: NodeOf<'http'>, pointer: string, context: NodeContext): ProgramNode {
-  const { method = 'GET', url, headers, query, body, timeout } = node;
-  const templateOf = (key: string, value: JsonValue): Template =>
-    compileTemplate(value, childPointer(pointer, key), context);
-  const urlTemplate = templateOf('url', url);
-  checkRequestMethod(method, childPointer(pointer, 'method'), context.report);
-  checkUrl(url, urlTemplate, childPointer(pointer, 'url'), context.report);
-  if (headers !== undefined) checkHeaders(headers, childPointer(pointer, 'headers'), 'request', context.report);
-  if (query !== undefined) checkQuery(query, childPointer(pointer, 'query'), context);
-  if (body !== undefined && (method === 'GET' || method === 'HEAD')) {
-    const message = `A ${method} request has no body. Use "query", or another method.`;
-    context.report({
-      pointer: childPointer(pointer, 'body'),
-      at: 'key',
-      code: 'bad-value',
-      got: 'a body',
-      expected: 'no body',
-      message,
-    });
-  }
-  return {
-    name,
-    type: 'http',
-    method: templateOf('method', method),
-    url: urlTemplate,
-    headers: headers === undefined ? null : templateOf('headers', headers),
-    query: query === undefined ? null : templateOf('query', query),
-    body: body === undefined ? null : templateOf('body', body),
-    timeoutMs: timeout === undefined ? httpTimeoutMsDefault : (parseDuration(timeout) as number),
-    next: node.next ?? null,
-  };
-}
-
-function checkQuery(value: JsonValue, pointer: string, context: NodeContext): void {
-  if ((typeof value === 'object' && value !== null && !Array.isArray(value)) || isTemplate(value)) return;
-  const expected = 'an object of query parameters, or one expression that gives it';
-  context.report({ pointer, code: 'bad-value', got: JSON.stringify(value), expected, message: 'It is no object.' });
 }

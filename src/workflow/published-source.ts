@@ -1,4 +1,5 @@
 /** A workflow as its author works on it, apart from files on a disk: the definition, and the code files that it names. */
+import type { ResourceTable } from '../config/grants.ts';
 import { type AuthoredWorkflow, type CompileResult, compileAuthored, namedCodeFiles, type Vars } from './compile.ts';
 import type { Finding } from './compiled.ts';
 import type { CodeFile } from './nodes.ts';
@@ -18,14 +19,19 @@ export const definitionFile = 'definition';
  * Compiles what came in a request. The content of a code file is in `files`, or, as published definitions have it, beside its name
  * (`{ "file": "./price.ts", "source": "…" }`).
  */
-export function compileSource(source: WorkflowSource, vars: Vars, historyClasses?: readonly string[]): CompileResult {
+export function compileSource(
+  source: WorkflowSource,
+  vars: Vars,
+  historyClasses?: readonly string[],
+  resources?: ResourceTable,
+): CompileResult {
   const { document, problems } = parseJsonDocument(source.definitionText);
   const findings = problems.map((problem): Finding => ({ file: definitionFile, ...problem }));
   if (document === null) return { ok: false, findings };
   const separated = separate(document, source.files);
   // What a workflow module exported may come in its published form, with functions.
   const authored: AuthoredWorkflow = { file: definitionFile, functionFiles: new Map(), ...separated };
-  const result = compileAuthored(authored, vars, historyClasses);
+  const result = compileAuthored(authored, vars, historyClasses, resources);
   if (findings.length === 0) return result;
   return { ok: false, findings: result.ok ? findings : [...findings, ...result.findings] };
 }

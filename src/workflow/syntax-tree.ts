@@ -50,6 +50,15 @@ export function mentionsOf(tree: Node): Mentions {
   return mentions;
 }
 
+/** Every node of a tree. */
+export function* nodesOf(tree: Node): Generator<Node> {
+  const stack: Visit[] = [{ node: tree, parent: null, key: '', inClass: false }];
+  for (let visit = stack.pop(); visit !== undefined; visit = stack.pop()) {
+    yield visit.node;
+    pushChildren(visit, stack);
+  }
+}
+
 function pushChildren({ node, inClass }: Visit, stack: Visit[]): void {
   const inside = inClass || node.type === 'ClassBody';
   for (const [key, value] of Object.entries(node)) {

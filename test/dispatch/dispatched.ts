@@ -23,6 +23,7 @@ export function codeProgram(workflow: string, source: string): Program {
     nodes: [{ name: 'only', type: 'code', next: null, code }],
     varsJson: '{}',
     webGlobals: [],
+    effectParts: [],
     isolation: 'shared',
   };
 }

@@ -35,6 +35,7 @@ function codeProgram(source: string): Program {
     start: 'only',
     varsJson: '{}',
     webGlobals: [],
+    effectParts: [],
     isolation: 'shared',
     nodes: [{ name: 'only', type: 'code', next: null, code }],
   };

@@ -35,6 +35,7 @@ test('buffers that a VM of 64 MiB piles up end their run long before they fill t
       start: 'only',
       varsJson: '{}',
       webGlobals: [],
+      effectParts: [],
       isolation: 'shared',
       nodes: [{ name: 'only', type: 'code', next: null, code }],
     };

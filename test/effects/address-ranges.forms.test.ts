@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseEgressAllow } from '../../src/config/egress-allow.ts';
 import { formatIpAddress, networkOf, parseAddressBlock, parseIpAddress } from '../../src/config/ip-address.ts';
-import { refusedRangeOf, refusedRanges } from '../../src/effects/address-ranges.ts';
-import { createEgressGuard } from '../../src/effects/egress-guard.ts';
-import { HttpFailure } from '../../src/effects/http-failure.ts';
+import { refusedRangeOf, refusedRanges } from '../../src/effects/http/address-ranges.ts';
+import { createEgressGuard } from '../../src/effects/http/egress-guard.ts';
+import { HttpFailure } from '../../src/effects/http/failure.ts';
 
 /** Host as somebody may write it in a URL → the range that refuses it, `public`, or `not a URL`. */
 const forms: [host: string, expected: string][] = [

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import type { Config } from '../../src/config/config.ts';
 import { parseEgressAllow } from '../../src/config/egress-allow.ts';
-import { createEgressGuard } from '../../src/effects/egress-guard.ts';
-import { createHttpEffect, type HttpEffect } from '../../src/effects/http.ts';
-import { lookUpName, type ResolveName } from '../../src/effects/name-resolver.ts';
+import { createHttpEffect, type HttpEffect } from '../../src/effects/http/effect.ts';
+import { createEgressGuard } from '../../src/effects/http/egress-guard.ts';
+import { lookUpName, type ResolveName } from '../../src/effects/http/name-resolver.ts';
 import type { EffectContext, EffectKind, EffectResult } from '../../src/effects/port.ts';
 
 export const httpClientConfig: Config['httpClient'] = {

@@ -2,7 +2,7 @@ import { createSocket } from 'node:dgram';
 import { Resolver } from 'node:dns/promises';
 import { isIPv4 } from 'node:net';
 import { parseIpAddress } from '../../src/config/ip-address.ts';
-import type { ResolveName } from '../../src/effects/name-resolver.ts';
+import type { ResolveName } from '../../src/effects/http/name-resolver.ts';
 
 export interface DnsServer {
   /** Asks the server over UDP for A records, past the system's resolver. */

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseEgressAllow } from '../../src/config/egress-allow.ts';
-import { type CheckedTarget, createEgressGuard } from '../../src/effects/egress-guard.ts';
-import { HttpFailure } from '../../src/effects/http-failure.ts';
+import { type CheckedTarget, createEgressGuard } from '../../src/effects/http/egress-guard.ts';
+import { HttpFailure } from '../../src/effects/http/failure.ts';
 
 function check(
   url: string,

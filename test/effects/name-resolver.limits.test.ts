@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createNameResolver } from '../../src/effects/name-resolver.ts';
+import { createNameResolver } from '../../src/effects/http/name-resolver.ts';
 
 const limits = { parallelMax: 2, answerLifeMs: 5_000, failureLifeMs: 1_000, entriesMax: 3 };
 

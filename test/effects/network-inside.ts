@@ -9,7 +9,7 @@ import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { createEffects } from '../../src/effects/effects.ts';
-import { createNameResolver, defaultResolverLimits, lookUpName } from '../../src/effects/name-resolver.ts';
+import { createNameResolver, defaultResolverLimits, lookUpName } from '../../src/effects/http/name-resolver.ts';
 import type { EffectKind } from '../../src/effects/port.ts';
 import { httpClientConfig, httpEffect, send } from './calls.ts';
 import { listenEverywhere } from './listener.ts';

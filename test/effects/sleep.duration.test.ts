@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createSleepEffect } from '../../src/effects/sleep.ts';
+import { createSleepEffect } from '../../src/effects/sleep/effect.ts';
 import { contextOf, failureOf } from './calls.ts';
 
 const thirtyDaysMs = 30 * 24 * 60 * 60 * 1_000;

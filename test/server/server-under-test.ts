@@ -36,6 +36,7 @@ export function activeWorkflow(trigger: HttpTrigger, effectFree = false): Active
     nodes: [],
     varsJson: '{}',
     webGlobals: [],
+    effectParts: [],
     isolation: 'shared' as const,
   };
   return {
@@ -49,6 +50,7 @@ export function activeWorkflow(trigger: HttpTrigger, effectFree = false): Active
       timeoutMs: 30_000,
       historyClass: null,
       trustGroup: null,
+    uses: { nodeTypes: [], effects: [], vars: [], resources: {} },
       effectFree,
       program,
       definitionText: '{}',

@@ -9,6 +9,7 @@ import type { ActiveWorkflow } from '../../src/engine/port.ts';
 import { createGuestLimits } from '../../src/protocol/guest-limits.ts';
 import type { Program } from '../../src/protocol/program.ts';
 import type { EndedExecution, ExecutionEnd, JournalRecord, Ledger, StartedExecution } from '../../src/store/port.ts';
+import { usesOf } from '../../src/workflow/uses.ts';
 
 export const testLimits = createGuestLimits(64);
 
@@ -56,6 +57,7 @@ export function activate(
       historyClass: null,
       trustGroup: null,
       effectFree: false,
+      uses: usesOf(program),
       program,
       definitionText: '{}',
     },

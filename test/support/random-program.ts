@@ -1,5 +1,6 @@
 /** Seeded random programs of effects, for the property tests of the segment protocol. */
 import type { Program, ProgramNode } from '../../src/protocol/program.ts';
+import { effectPartsOf } from '../../src/workflow/uses.ts';
 import { webGlobalsOf } from '../../src/workflow/web-globals.ts';
 
 /** A small seeded generator (mulberry32): the same seed gives the same programs. */
@@ -92,6 +93,7 @@ export function randomProgram(seed: number): Program {
     nodes,
     varsJson: '{}',
     webGlobals: webGlobalsOf(nodes),
+    effectParts: effectPartsOf(nodes),
     isolation: 'shared',
   };
 }

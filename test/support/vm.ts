@@ -2,6 +2,7 @@
 import { packDelivery, packStart } from '../../src/protocol/crossing.ts';
 import type { Code, Program, ProgramNode } from '../../src/protocol/program.ts';
 import { Vm } from '../../src/runner/vm.ts';
+import { effectPartsOf } from '../../src/workflow/uses.ts';
 import { webGlobalsOf } from '../../src/workflow/web-globals.ts';
 import { testLimits } from './execution-harness.ts';
 
@@ -38,7 +39,8 @@ export function programOf(
 ): Program {
   const start = (nodes[0] as ProgramNode).name;
   const varsJson = JSON.stringify(vars);
-  return { workflow: 'test', start, nodes, varsJson, webGlobals: webGlobalsOf(nodes), isolation };
+  const parts = { webGlobals: webGlobalsOf(nodes), effectParts: effectPartsOf(nodes) };
+  return { workflow: 'test', start, nodes, varsJson, ...parts, isolation };
 }
 
 export class Guest {

@@ -55,6 +55,12 @@ test('every type of node is compiled with all of its fields', () => {
       effectFree: false,
       historyClass: null,
       trustGroup: null,
+      uses: {
+        nodeTypes: ['code', 'end', 'fail', 'http', 'if', 'respond', 'set', 'switch'],
+        effects: ['http'],
+        vars: ['limit'],
+        resources: {},
+      },
       definitionText: '',
     },
   );
@@ -134,13 +140,11 @@ test('what is left out has its default', () => {
   assert.deepEqual(program.nodes, [
     {
       name: 'a',
-      type: 'http',
-      method: { kind: 'literal', json: '"GET"' },
-      url: { kind: 'literal', json: '"http://x"' },
-      headers: null,
-      query: null,
-      body: null,
-      timeoutMs: 30_000,
+      type: 'effect',
+      nodeType: 'http',
+      kind: 'http',
+      arguments: { kind: 'literal', json: '{"url":"http://x"}' },
+      policy: { timeoutMs: 30_000, retry: null, cache: null, idempotencyKey: null, atMostOnce: false },
       next: 'b',
     },
     { name: 'b', type: 'respond', status: { kind: 'literal', json: '200' }, headers: null, body: null },

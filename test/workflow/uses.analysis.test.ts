@@ -16,9 +16,10 @@ const effectsOf: [what: string, code: string, effects: string[]][] = [
   ['that sleeps', "await ctx.sleep('1s');", ['sleep']],
   ['that calls', "return (await ctx.http.get('https://example.com')).status;", ['http']],
   ['that fetches', "return (await fetch('https://example.com')).status;", ['http']],
-  ['that hands ctx on', 'const call = (c) => c.log; return call(ctx);', ['http', 'sleep']],
-  ['that takes ctx apart', 'const { log } = ctx; log.info(1);', ['http', 'sleep']],
-  ['that builds a name', "return ctx['ht' + 'tp'];", ['http', 'sleep']],
+  ['that digests', "return ctx.crypto.hash('x');", ['crypto']],
+  ['that hands ctx on', 'const call = (c) => c.log; return call(ctx);', ['crypto', 'http', 'sleep']],
+  ['that takes ctx apart', 'const { log } = ctx; log.info(1);', ['crypto', 'http', 'sleep']],
+  ['that builds a name', "return ctx['ht' + 'tp'];", ['crypto', 'http', 'sleep']],
 ];
 for (const [what, code, effects] of effectsOf) {
   test(`code ${what} uses ${effects.length === 0 ? 'no effect' : effects.join(' and ')}`, () => {

@@ -39,7 +39,7 @@ export function workflowView(
   return {
     ...workflowSummaryView(workflow),
     timeoutMs: summary?.facts.timeoutMs ?? null,
-    uses: summary?.uses ?? null,
+    uses: summary?.facts.uses ?? null,
     ...source,
     versions: versions.map(versionSummaryView),
   };
@@ -56,7 +56,7 @@ export function versionView(name: string, version: CatalogVersion): VersionView 
     ...versionSummaryView(version),
     ...factsView(summary),
     timeoutMs: summary?.facts.timeoutMs ?? null,
-    uses: summary?.uses ?? null,
+    uses: summary?.facts.uses ?? null,
     ...sourceOfPublished(definitionText),
   };
 }

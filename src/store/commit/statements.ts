@@ -104,10 +104,12 @@ export const prepareStatements: string[] = [
     `PREPARE insert_started${suffix}(${arrayTypes(startedColumns)}, uuid) AS
       INSERT INTO nflow.executions${suffix} (${names(startedColumns)}, status, takeovers, takeover_order, owner)
       SELECT ${unnests(startedColumns)}, ${statusCodes.running}, 0, 0, $${startedColumns.length + 1} ON CONFLICT (id) DO NOTHING`,
-    // A record is written once, but for a result that no segment had consumed when it was written: it may be consumed after a resume.
+    // A record is written once, but for one that no segment had consumed when it was written: a result may be consumed after a resume,
+    // and what was about to leave gets its result.
     `PREPARE insert_journal${suffix}(${arrayTypes(journalColumns)}) AS
       INSERT INTO nflow.journal${suffix} AS journal (${names(journalColumns)}) SELECT ${unnests(journalColumns)}
       ON CONFLICT (execution_id, step_path, attempt, seq) DO UPDATE SET
+        ok = EXCLUDED.ok, json = EXCLUDED.json,
         segment = EXCLUDED.segment, segment_time_ms = EXCLUDED.segment_time_ms, write_order = EXCLUDED.write_order
       WHERE journal.segment < 0`,
     // Only what is not over: an end is written once. A repeat after an unknown outcome finds nothing to do.

@@ -48,6 +48,9 @@ const usesSchema = named(
     nodeTypes: z.array(z.string()),
     effects: z.array(z.string()).describe('Kinds of effects that it can ask for'),
     vars: z.array(z.string()).nullable().describe('Names of vars; null when code hides which'),
+    resources: z
+      .record(z.string(), z.array(z.string()).nullable())
+      .describe('Names of datasources, Redis connections, file roots and secrets, by kind; null when code hides which'),
   }),
 );
 

@@ -1,6 +1,6 @@
 import { Client } from 'undici';
 import type { CheckedTarget } from './egress-guard.ts';
-import { HttpFailure } from './http-failure.ts';
+import { HttpFailure } from './failure.ts';
 import { connectPinned } from './pinned-connection.ts';
 
 export interface ConnectionLimits {

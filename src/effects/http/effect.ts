@@ -1,22 +1,24 @@
-import type { Config } from '../config/config.ts';
-import { type EffectSending, effectHeader } from '../protocol/effect-header.ts';
+import type { Config } from '../../config/config.ts';
+import { type EffectSending, effectHeader } from '../../protocol/effect-header.ts';
+import type { ClosableEffect, EffectContext, EffectResult, EffectVerdict } from '../port.ts';
+import { httpTraits } from './arguments.ts';
 import { ConnectionPool } from './connection-pool.ts';
 import type { EgressGuard } from './egress-guard.ts';
-import { BrokenBeforeAnswer, exchange, type Progress, type WireRequest, type WireResponse } from './http-exchange.ts';
-import { failureResult, HttpFailure } from './http-failure.ts';
-import { redirectedRequest } from './http-redirect.ts';
-import { describeCall, type HeaderField, type HttpRequest, parseHttpRequest, parseHttpTarget } from './http-request.ts';
-import { renderHttpResult } from './http-response.ts';
-import type { EffectContext, EffectKind, EffectResult } from './port.ts';
+import { BrokenBeforeAnswer, exchange, type Progress, type WireRequest, type WireResponse } from './exchange.ts';
+import { failureResult, HttpFailure } from './failure.ts';
+import { redirectedRequest } from './redirect.ts';
+import { describeCall, type HeaderField, type HttpRequest, parseHttpRequest, parseHttpTarget } from './request.ts';
+import { renderHttpResult } from './response.ts';
+import { verdictOfAnswer } from './verdict.ts';
 
-export interface HttpEffect extends EffectKind {
-  /** Ends every call as aborted and closes every connection. */
+export interface HttpEffect extends ClosableEffect {
+  verdictOf(result: EffectResult): EffectVerdict;
   close(): void;
 }
 
 /**
  * The effect `http`: one call, its redirects included. An answer is a result whatever its status; a call without an answer is a
- * failure with a reason (`http-failure.ts`).
+ * failure with a reason (`failure.ts`).
  */
 export function createHttpEffect(config: Config['httpClient'], guard: EgressGuard): HttpEffect {
   const pool = new ConnectionPool(config);
@@ -106,12 +108,13 @@ export function createHttpEffect(config: Config['httpClient'], guard: EgressGuar
   }
 
   return {
-    kind: 'http',
+    ...httpTraits,
     isSafe(argumentsJson) {
       const target = targetOf(argumentsJson);
       return target !== null && isSafeMethod(target.method);
     },
     perform: (call, context) => perform(call.argumentsJson, context),
+    verdictOf: (result) => verdictOfAnswer(result, Date.now()),
     describe(argumentsJson) {
       const target = targetOf(argumentsJson);
       return target === null ? 'http (invalid)' : describeCall(target.method, target.url);

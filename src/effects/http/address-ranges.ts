@@ -3,7 +3,7 @@
  * range out of the public internet. Sources: the IANA special-purpose registries for IPv4 and IPv6 (RFC 6890) and the clouds'
  * documentation for their metadata services.
  */
-import { type AddressBlock, type IpAddress, isInBlock, parseAddressBlock } from '../config/ip-address.ts';
+import { type AddressBlock, type IpAddress, isInBlock, parseAddressBlock } from '../../config/ip-address.ts';
 
 export interface RefusedRange {
   /** Such as `127.0.0.0/8`. */

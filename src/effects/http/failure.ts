@@ -1,4 +1,4 @@
-import type { EffectResult } from './port.ts';
+import type { EffectResult } from '../port.ts';
 
 export type HttpFailureReason =
   /** The call took longer than its timeout. */

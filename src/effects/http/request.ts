@@ -1,4 +1,4 @@
-import { HttpFailure } from './http-failure.ts';
+import { HttpFailure } from './failure.ts';
 
 /** A checked HTTP call, as the workflow asked for it. */
 export interface HttpRequest {

@@ -4,11 +4,11 @@
  * (DNS rebinding) gains nothing. Each hop of a redirect passes here again.
  */
 
-import type { EgressAllowList } from '../config/egress-allow.ts';
-import { withoutTrailingDot } from '../config/egress-allow.ts';
-import { addressKey, formatIpAddress, type IpAddress, parseIpAddress } from '../config/ip-address.ts';
+import type { EgressAllowList } from '../../config/egress-allow.ts';
+import { withoutTrailingDot } from '../../config/egress-allow.ts';
+import { addressKey, formatIpAddress, type IpAddress, parseIpAddress } from '../../config/ip-address.ts';
 import { type RefusedRange, refusedRangeOf } from './address-ranges.ts';
-import { errorCodeOf, HttpFailure } from './http-failure.ts';
+import { errorCodeOf, HttpFailure } from './failure.ts';
 import type { ResolveName } from './name-resolver.ts';
 
 /** Where a request may be sent: the origin it asked for, and the addresses that were checked for it. */

@@ -1,16 +1,12 @@
-import type { EffectKind, EffectResult } from './port.ts';
+import type { ClosableEffect, EffectResult } from '../port.ts';
+import { sleepTraits } from './arguments.ts';
 
 const sleepMaxMs = 30 * 24 * 60 * 60 * 1_000;
 /** The longest that one timer can wait (2^31 - 1 ms, 24.8 days): past it Node fires at once. */
 const timerMaxMs = 2_147_483_647;
 
-export interface SleepEffect extends EffectKind {
-  /** Ends every sleep as aborted. */
-  close(): void;
-}
-
 /** The effect `sleep`: `{ "ms": 0 … 30 days }` gives `null` when the time is over, by the monotonic clock, never early. */
-export function createSleepEffect(): SleepEffect {
+export function createSleepEffect(): ClosableEffect & { close(): void } {
   // Not listeners of one more signal: with ten thousand sleeps, each removal would walk through all of them.
   const sleeping = new Set<() => void>();
   let closed = false;
@@ -41,7 +37,7 @@ export function createSleepEffect(): SleepEffect {
   }
 
   return {
-    kind: 'sleep',
+    ...sleepTraits,
     isSafe: () => true,
     async perform(call, context) {
       const ms = parseSleep(call.argumentsJson);

@@ -1,7 +1,7 @@
 import { promisify } from 'node:util';
 import { brotliDecompress, inflate, unzip, zstdDecompress } from 'node:zlib';
-import type { WireResponse } from './http-exchange.ts';
-import { errorCodeOf, HttpFailure } from './http-failure.ts';
+import type { WireResponse } from './exchange.ts';
+import { errorCodeOf, HttpFailure } from './failure.ts';
 
 /** The result of the effect `http`, as the guest kernel takes it. */
 export interface HttpResult {

@@ -1,8 +1,8 @@
 import { connect as connectTcp, type Socket, type TcpNetConnectOpts } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { addressKey, parseIpAddress } from '../config/ip-address.ts';
+import { addressKey, parseIpAddress } from '../../config/ip-address.ts';
 import type { CheckedTarget } from './egress-guard.ts';
-import { errorCodeOf, HttpFailure } from './http-failure.ts';
+import { errorCodeOf, HttpFailure } from './failure.ts';
 
 /** Time for one of several addresses before the next is tried; Node's 250 ms gives up on far but healthy ones. */
 const attemptTimeoutMs = 1_000;

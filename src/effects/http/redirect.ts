@@ -1,6 +1,6 @@
-import type { WireResponse } from './http-exchange.ts';
-import { HttpFailure } from './http-failure.ts';
-import { type HttpRequest, parseUrl } from './http-request.ts';
+import type { WireResponse } from './exchange.ts';
+import { HttpFailure } from './failure.ts';
+import { type HttpRequest, parseUrl } from './request.ts';
 
 /** Redirects that are followed in one call. */
 export const redirectsMax = 5;

@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici';
 import { BoundedBody } from './bounded-body.ts';
 import { type Connection, ConnectionGone, responseHeaderSizeMax } from './connection-pool.ts';
-import { errorCodeOf, HttpFailure } from './http-failure.ts';
+import { errorCodeOf, HttpFailure } from './failure.ts';
 
 /** One request as it goes onto a connection. */
 export interface WireRequest {
