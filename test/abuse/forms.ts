@@ -146,9 +146,9 @@ export function abuseForms({ bodySizeMax }: AbuseSizes): AbuseForm[] {
       'deep JSON',
       [
         '['.repeat(65) + ']'.repeat(65),
-        '{"a":'.repeat(65) + '1' + '}'.repeat(65),
+        `${'{"a":'.repeat(65)}1${'}'.repeat(65)}`,
         '['.repeat(50_000),
-        '[{"a":'.repeat(50) + '1' + '}]'.repeat(50),
+        `${'[{"a":'.repeat(50)}1${'}]'.repeat(50)}`,
       ].map((text) => post(json, text)),
       '400 bad_body',
     ),

@@ -206,7 +206,12 @@ test('a workflow is shown with its triggers and what it uses', async () => {
     ['calls something', 'recorded', 5000, 'folder-a', 'published'],
   );
   assert.deepEqual(body.triggers, [{ type: 'http', method: 'POST', path: '/using/:id' }, { type: 'manual' }]);
-  assert.deepEqual(body.uses, { nodeTypes: ['code', 'end', 'http'], effects: ['http', 'sleep'], vars: ['HOOK'], resources: {} });
+  assert.deepEqual(body.uses, {
+    nodeTypes: ['code', 'end', 'http'],
+    effects: ['http', 'sleep'],
+    vars: ['HOOK'],
+    resources: {},
+  });
 });
 
 test('routes of another workflow are refused and stay with it', async () => {

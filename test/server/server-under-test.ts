@@ -50,7 +50,7 @@ export function activeWorkflow(trigger: HttpTrigger, effectFree = false): Active
       timeoutMs: 30_000,
       historyClass: null,
       trustGroup: null,
-    uses: { nodeTypes: [], effects: [], vars: [], resources: {} },
+      uses: { nodeTypes: [], effects: [], vars: [], resources: {} },
       effectFree,
       program,
       definitionText: '{}',
