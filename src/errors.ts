@@ -47,6 +47,8 @@ export const errorKinds = {
   queue_full: { status: 503, class: 'retryable', title: 'The queue is full' },
   circuit_open: { status: 503, class: 'retryable', title: 'The workflow crashed too often and is paused' },
   store_unavailable: { status: 503, class: 'retryable', title: 'The database is not available' },
+  quota_exceeded: { status: 507, class: 'client', title: 'The folder of the workflow is full' },
+  disk_full: { status: 507, class: 'retryable', title: 'The disk is full' },
   draining: { status: 503, class: 'retryable', title: 'The server is stopping' },
   run_timed_out: { status: 504, class: 'terminal', title: 'The execution took too long' },
   invalid_workflow: { status: 422, class: 'client', title: 'The workflow is not valid' },

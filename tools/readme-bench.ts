@@ -9,7 +9,7 @@ import type { BenchRow } from '../src/bench/row.ts';
 const begin = '<!-- bench:begin -->';
 const end = '<!-- bench:end -->';
 
-const reports = ['pool', 'http', 'durable'].map(
+const reports = ['pool', 'http', 'durable', 'lanes', 'waiting', 'soak', 'start'].map(
   (name) =>
     JSON.parse(readFileSync(new URL(`../docs/results/bench-${name}.json`, import.meta.url), 'utf8')) as BenchReport,
 );
@@ -21,9 +21,10 @@ function time(ms: number): string {
 
 function line(row: BenchRow): string {
   const ratio = row.ratioToFloor === null ? '' : row.ratioToFloor.toFixed(2);
+  const memory = row.pssMiB === null ? '' : `${Math.round(row.pssMiB)} MiB`;
   const bar = bars[row.name];
   const reached = bar === undefined ? '' : row.pass ? 'reached' : 'not yet';
-  return `| \`${row.name}\` | ${Math.round(row.perSecond).toLocaleString('en')} | ${time(row.p50Ms)} | ${time(row.p99Ms)} | ${ratio} | ${bar?.must ?? ''} | ${reached} |`;
+  return `| \`${row.name}\` | ${Math.round(row.perSecond).toLocaleString('en')} | ${time(row.p50Ms)} | ${time(row.p99Ms)} | ${ratio} | ${memory} | ${bar?.must ?? ''} | ${reached} |`;
 }
 
 const machine = reports[1]?.machine;
@@ -31,8 +32,8 @@ const rows = reports.flatMap((report) => report.rows);
 // The floor is measured in every bench: here it stands once, from the http bench.
 const shown = rows.filter((row, at) => rows.findIndex((other) => other.name === row.name) === at);
 const table = [
-  '| row | per second | p50 | p99 | of its floor | bar | |',
-  '|---|---:|---:|---:|---:|---|---|',
+  '| row | per second | p50 | p99 | of its floor | memory | bar | |',
+  '|---|---:|---:|---:|---:|---:|---|---|',
   ...shown.map(line),
   '',
   `${machine?.cpu}, ${machine?.cores} cores, ${machine?.memoryGiB} GiB, Node ${machine?.node}. Shared machine: take the ratios, not the figures.`,

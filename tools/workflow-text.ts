@@ -4,6 +4,9 @@ import { type effectNodeSchemas, effectOfNodeType } from '../src/effects/definit
 import { nodeSchemas, triggerSchemas, workflowSchema } from '../src/workflow/definition.ts';
 import { workflowLimits } from '../src/workflow/limits.ts';
 
+const onErrorAbout =
+  'Where it goes on when it has failed: the node there has `error`, `{ code, message, node, reason, status, attempts }`. Without it the run fails.';
+
 /** What validation cannot know: what a key is for. A key without its line here is an error, so that none stays undocumented. */
 const about: Readonly<Record<string, string>> = {
   'workflow.format': 'The format of the file.',
@@ -12,7 +15,7 @@ const about: Readonly<Record<string, string>> = {
   'workflow.triggers': 'What starts it; without any it is started by hand (`nflow run`, a test run).',
   'workflow.durability': 'When the answer leaves: see [what survives what](../explanation/durability.md).',
   'workflow.isolation':
-    '`fresh` gives every run a realm of its own, at about six milliseconds a run, and a VM of its own while it waits.',
+    '`fresh` gives every run a realm of its own, at about six milliseconds a run, and a VM of its own while it waits. With imports of packages: leave it out, or `fresh`.',
   'workflow.timeout': 'Wall time from the request to the end; default 30s. Past it the run ends `timed_out`.',
   'workflow.trustGroup': 'Workflows of different groups never share a runner process. Default: all are of one group.',
   'workflow.nodes': 'The graph.',
@@ -29,25 +32,34 @@ const about: Readonly<Record<string, string>> = {
   'http.rawBody': '`input.rawBody` has the body as it arrived, for checking signatures. Default false.',
   'http.sandboxHtml': 'HTML answers carry a sandboxing `Content-Security-Policy`. Default true.',
   'http.cors': 'Which pages of other origins may call it; default `[cors]` of the configuration.',
+  'http.uploads':
+    'Takes `multipart/form-data`: `maxSize` bytes of all files, `maxFiles` (10). See [files](../how-to/files.md#uploads).',
   'manual.type': '',
   'code.type': '',
   'code.code': 'The body of an async function of `(input, ctx, nodes, prev)`, or the file that holds it.',
   'code.next': 'Where it goes on; without it the run ends here.',
+  'code.onError': onErrorAbout,
   'if.type': '',
   'if.condition': 'An expression, with or without braces.',
   'if.then': 'When it is truthy; missing: the run ends.',
   'if.else': 'When it is not; missing: the run ends.',
+  'if.onError': onErrorAbout,
   'switch.type': '',
   'switch.value': 'What `equals` is compared with, by `===` on JSON values.',
   'switch.cases': 'The first case that matches: `equals` a value, or `when` an expression is truthy.',
   'switch.default': 'When none matches; missing: the error `switch_no_match`.',
+  'switch.onError': onErrorAbout,
   'set.type': '',
   'set.values': 'Names and templates.',
   'set.next': 'Where it goes on.',
+  'set.onError': onErrorAbout,
   'respond.type': '',
   'respond.status': 'Default 200.',
   'respond.headers': 'An array repeats the header.',
   'respond.body': 'A template. With a `content-type` that is not JSON, a text is sent as it is.',
+  'respond.file':
+    'Answers with this file instead of a body, as it is on the disk; a template. Its `content-type` is that of its ending, unless `headers` say one.',
+  'respond.area': '`own` (the default) or `shared`: where the file is.',
   'fail.type': '',
   'fail.code': 'For machines: `reason` in the answer.',
   'fail.message':
@@ -130,6 +142,7 @@ null and undefined are empty, and objects are JSON. Fields of kind *expression* 
 
 * \`input\`: over HTTP \`{ method, path, params, query, headers, cookies, body }\`. A JSON body is its value, a form an object, text a string, anything else base64 with \`bodyEncoding: "base64"\`. Repeated fields are arrays.
 * \`prev\`: the output of the node before. \`nodes.NAME\`: undefined until that node ran.
+* \`error\`: in the node that an \`onError\` names, when it was reached by that edge: \`{ code, message, node, reason, status, attempts }\`. \`prev\` is there what the failed node had; the node has no output.
 * \`vars.NAME\`: from \`[vars]\` of the configuration. \`execution\`: \`id\`, \`workflow\`, \`version\`, \`attempt\`.
 
 ## Answers

@@ -14,3 +14,12 @@ export async function startBareServer(answer: string): Promise<BareServer> {
   const { port } = await ready;
   return { port, stop: child.stop };
 }
+
+/** Starts `bare-proxy.ts`, which sends every request on to that port. */
+export async function startBareProxy(targetPort: number): Promise<BareServer> {
+  const child: BenchChild = startChild(benchScript('bare-proxy'));
+  const ready = child.message<{ port: number }>();
+  child.process.send({ targetPort });
+  const { port } = await ready;
+  return { port, stop: child.stop };
+}

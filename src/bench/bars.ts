@@ -56,6 +56,21 @@ export const bars: Readonly<Record<string, Bar>> = {
     want: null,
     isReached: ({ pssMiBByTenth }) => pssMiBByTenth === undefined || isFlat(pssMiBByTenth),
   },
+  'effects.http': {
+    must: '>= 0.60 of effects.bareProxy',
+    want: null,
+    isReached: ({ ratioToFloor }) => (ratioToFloor ?? 0) >= 0.6,
+  },
+  'effects.cachedHttp': {
+    must: '>= 0.80 of the same without the call',
+    want: null,
+    isReached: ({ ratioToFloor }) => (ratioToFloor ?? 0) >= 0.8,
+  },
+  'sql.select': {
+    must: '>= 0.60 of sql.bare',
+    want: null,
+    isReached: ({ ratioToFloor }) => (ratioToFloor ?? 0) >= 0.6,
+  },
   'durable.oneEffect': { must: 'p50 < 5 ms', want: null, isReached: ({ p50Ms }) => p50Ms < 5 },
 };
 

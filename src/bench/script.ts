@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 
 /** Path of a script beside this one: TypeScript in the repository, JavaScript in the package. */
 export function benchScript(
-  name: 'load-worker' | 'bare-server' | 'pool-worker' | 'crowd-worker' | 'waiting-target',
+  name: 'load-worker' | 'bare-server' | 'bare-proxy' | 'bare-sql' | 'pool-worker' | 'crowd-worker' | 'waiting-target',
 ): string {
   return fileURLToPath(new URL(`${name}${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url));
 }

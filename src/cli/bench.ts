@@ -30,6 +30,11 @@ const benches: readonly [name: string, description: string, load: () => Promise<
     async () => (await import('../bench/durable.ts')).runDurableBench,
   ],
   [
+    'effects',
+    'workflows with an effect, beside the same without it and beside bare programs that do the same',
+    async () => (await import('../bench/effects.ts')).runEffectsBench,
+  ],
+  [
     'lanes',
     'a light workflow alone, and beside one that takes 50 ms of CPU and is driven to saturation',
     async () => (await import('../bench/lanes.ts')).runLanesBench,

@@ -5,22 +5,28 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { adminAccessOf } from '../config/admin-access.ts';
 import { ensureAdminToken } from '../config/admin-token.ts';
-import { resourceTableOf } from '../config/grants.ts';
+import { type ResourceTable, resourceTableOf } from '../config/grants.ts';
 import type { ListenAddress } from '../config/listen-address.ts';
 import { createDispatcher, type RunnerDispatcher } from '../dispatch/dispatcher.ts';
 import { chooseIsolation } from '../dispatch/isolation/choose-plan.ts';
 import { LearnedTimesFile, learnedTimesFile } from '../dispatch/learned-times-file.ts';
 import type { Dispatcher } from '../dispatch/port.ts';
+import { secretFields } from '../effects/definitions.ts';
 import { createEffects } from '../effects/effects.ts';
 import type { Effects } from '../effects/port.ts';
 import { createEngine, type ExecutionEngine } from '../engine/engine.ts';
 import { createTestRuns } from '../engine/test-run.ts';
 import { NflowError } from '../errors.ts';
+import { FileRoot, fileRootPath } from '../files/file-root.ts';
 import { createLog, type Log } from '../observe/log.ts';
 import { createMetrics, type Metrics } from '../observe/metrics.ts';
 import { createGuestLimits } from '../protocol/guest-limits.ts';
+import { createOwnRedis } from '../redis/own-redis.ts';
+import type { RedisConnection } from '../redis/redis-connection.ts';
 import { WorkflowCatalog } from '../registry/workflow-catalog.ts';
 import { WorkflowRegistry } from '../registry/workflow-registry.ts';
+import { openKeyRing } from '../secrets/key-ring.ts';
+import { SecretVault } from '../secrets/vault.ts';
 import { createServer, type HttpServer, type ListenTarget } from '../server/create-server.ts';
 import { executionView } from '../server/execution-view.ts';
 import { reservedPathsOf } from '../server/monitor-paths.ts';
@@ -47,6 +53,9 @@ interface Gateway {
   order: ServeOrder;
   log: Log;
   store: Store;
+  secrets: SecretVault;
+  /** Null when none is configured. */
+  redis: RedisConnection | null;
   storeWatch: StoreWatch;
   effects: Effects;
   dispatcher: RunnerDispatcher;
@@ -104,8 +113,17 @@ async function build(order: ServeOrder, log: Log): Promise<Gateway> {
   ]);
   logIsolation(dispatcher.layers, log);
   watchFence(store, log);
-  const resources = resourceTableOf(config);
-  const effects = createEffects(config, resources);
+  const secrets = await SecretVault.open({
+    store: store.secrets,
+    keys: openKeyRing(config.secrets, order.dataDir),
+    log,
+  });
+  const resources = withSecretGrants(resourceTableOf(config), secrets);
+  const files = new FileRoot(fileRootPath(config, order.dataDir), config.files);
+  const redis = createOwnRedis(config.redis, log);
+  // Begun here, and not waited for.
+  void redis?.connect();
+  const effects = createEffects(config, resources, files, { source: secrets, fields: secretFields }, redis);
   const registry = new WorkflowRegistry({
     vars: config.vars,
     historyClasses: Object.keys(config.history.classes),
@@ -138,10 +156,12 @@ async function build(order: ServeOrder, log: Log): Promise<Gateway> {
       testRuns: createTestRuns(dispatcher, effects),
       events: engine,
       incarnations: () => store.incarnations(),
+      secrets,
       isolation: () => dispatcher.layers.map(({ layer, on, why }) => ({ layer, isOn: on, detail: why })),
       server: hostname(),
       incarnation: store.incarnation.id,
     },
+    files,
     metrics,
     health: { ready: () => readiness(storeWatch, dispatcher) },
     log,
@@ -151,8 +171,35 @@ async function build(order: ServeOrder, log: Log): Promise<Gateway> {
   });
   learnedTimes.keep(() => dispatcher.learned());
   watchMetrics(metrics, store, dispatcher, engine, log);
+  metrics.watch({ redis: () => redis?.stats });
+  metrics.watch({ cache: () => effects.cache?.stats(), datasources: () => effects.datasources() });
   const takeover = new Takeover({ incarnation: store.incarnation, engine, log });
-  return { order, log, store, storeWatch, effects, dispatcher, learnedTimes, engine, registry, server, takeover, dev };
+  return {
+    order,
+    log,
+    store,
+    secrets,
+    redis,
+    storeWatch,
+    effects,
+    dispatcher,
+    learnedTimes,
+    engine,
+    registry,
+    server,
+    takeover,
+    dev,
+  };
+}
+
+/** Secrets come and go while the server runs: what is granted is looked up each time. */
+function withSecretGrants(table: ResourceTable, vault: SecretVault): ResourceTable {
+  return {
+    ...table,
+    get secrets() {
+      return vault.grants();
+    },
+  };
 }
 
 function createDevSession(
@@ -245,6 +292,8 @@ async function drain(gateway: Gateway): Promise<void> {
   engine.close();
   storeWatch.close();
   await effects.close();
+  gateway.redis?.close();
+  gateway.secrets.close();
   await store.close(leftMs());
   learnedTimes.close();
   await dispatcher.close();

@@ -1,11 +1,11 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { authoringPackage } from '../workflow/module/load-modules.ts';
-import { nflowCommand } from './commands-to-try.ts';
 import { exitCode } from './exit-code.ts';
 import { CommandFailure } from './failure.ts';
 import { colors, writeLine } from './terminal.ts';
+
+const testingPackage = authoringPackage.replace(/[^/]+$/, 'testing');
 
 const workflowText = `// Answers GET /api/hello/:name.
 //
@@ -45,35 +45,122 @@ const ignoreText = `# Data of the server: its database and its admin token.
 node_modules/
 `;
 
+const testText = `import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { runWorkflow } from '${testingPackage}';
+
+test('hello greets by name', async () => {
+  const { status, output } = await runWorkflow('workflows/hello.workflow.ts', { input: { params: { name: 'Ada' } } });
+  assert.equal(status, 'succeeded');
+  assert.deepEqual(output, { text: 'Hello, Ada!' });
+});
+
+test('stock asks the shop once, and says what is left', async () => {
+  const { output, effects } = await runWorkflow('workflows/stock.workflow.ts', {
+    input: { params: { sku: 'A-1' } },
+    effects: { http: () => ({ body: { left: 3 } }) },
+  });
+  assert.deepEqual(output, { sku: 'A-1', left: 3 });
+  assert.equal(effects.length, 1);
+});
+`;
+
+const stockText = `// Asks another service, and keeps its answer for a minute.
+//
+//   curl localhost:8080/api/stock/A-1
+import { defineWorkflow } from '${authoringPackage}';
+
+export default defineWorkflow({
+  format: 1,
+  name: 'stock',
+  triggers: [{ type: 'http', method: 'GET', path: '/api/stock/:sku' }],
+  nodes: {
+    ask: {
+      type: 'http',
+      url: 'https://shop.example/stock/{{ input.params.sku }}',
+      cache: { ttl: '1m' },
+      next: 'answer',
+    },
+    answer: { type: 'respond', body: { sku: '{{ input.params.sku }}', left: '{{ prev.body.left }}' } },
+  },
+});
+`;
+
+const readmeText = `# Workflows
+
+\`\`\`sh
+npm install
+npm run dev        # serves workflows/, and publishes what you save
+npm test           # runs test/, without a server
+npm run check      # types, and all that nflow validate finds
+\`\`\`
+
+* \`workflows/\`: one file a workflow. What they import of npm packages is bundled when they are published.
+* \`test/\`: tests, with \`runWorkflow\`.
+* \`config.toml\`: the server's settings.
+`;
+
 const tsconfigText = `{
   "compilerOptions": {
     "target": "ESNext",
     "module": "preserve",
     "lib": ["ESNext", "WebWorker"],
-    "types": [],
+    "types": ["node"],
     "strict": true,
     "noEmit": true,
+    "skipLibCheck": true,
+    "resolveJsonModule": true,
     "erasableSyntaxOnly": true,
     "allowImportingTsExtensions": true
   },
-  "include": ["workflows"]
+  "include": ["workflows", "test"]
 }
 `;
+
+/** The package as it is, so that the project is checked by what runs it. */
+function packageText(): string {
+  const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+    name: string;
+    version: string;
+    devDependencies: Record<string, string>;
+  };
+  const { name, version, devDependencies } = manifest;
+  const project = {
+    private: true,
+    type: 'module',
+    scripts: {
+      dev: 'nflow dev',
+      // Node 20 reads no TypeScript: tests are run by the Node that nFlow brings, which comes first in npm's path.
+      test: 'node --test "test/**/*.test.ts"',
+      check: 'tsc && nflow validate workflows config.toml',
+    },
+    devDependencies: {
+      [name]: version,
+      '@types/node': devDependencies['@types/node'],
+      typescript: devDependencies.typescript,
+    },
+  };
+  return `${JSON.stringify(project, null, 2)}\n`;
+}
 
 /** Writes what is missing of a first project, and tells what to do next. */
 export function initFolder(folder: string): void {
   const files: [path: string, text: string][] = [
+    ['package.json', packageText()],
     ['workflows/hello.workflow.ts', workflowText],
+    ['workflows/stock.workflow.ts', stockText],
+    ['test/workflows.test.ts', testText],
     ['config.toml', configText],
     ['.gitignore', ignoreText],
     ['tsconfig.json', tsconfigText],
+    ['README.md', readmeText],
   ];
-  // Without the package in reach an editor would not know what a workflow file imports.
-  if (!isInstalledFor(folder)) files.push(['workflows/nflow.d.ts', declaredModule()]);
   const written = files.map(([path, text]) => writeMissing(join(folder, path), text, folder));
   writeLine(written.join('\n'));
   const change = folder === '.' ? '' : `cd ${folder} && `;
-  writeLine(`\n${colors.dim('Next:')}\n  ${change}${nflowCommand()} dev\n  curl localhost:8080/api/hello/Ada`);
+  writeLine(
+    `\n${colors.dim('Next:')}\n  ${change}npm install && npm run dev\n  curl localhost:8080/api/hello/Ada\n  npm test`,
+  );
 }
 
 function writeMissing(path: string, text: string, folder: string): string {
@@ -90,16 +177,4 @@ function writeMissing(path: string, text: string, folder: string): string {
       cause,
     });
   }
-}
-
-function isInstalledFor(folder: string): boolean {
-  const [scope = '', name = ''] = authoringPackage.split('/');
-  return existsSync(join(folder, 'node_modules', scope, name));
-}
-
-/** The types of authors as a module that is declared, for folders without the package. */
-function declaredModule(): string {
-  const path = fileURLToPath(new URL('../../authoring/workflow.d.ts', import.meta.url));
-  const body = readFileSync(path, 'utf8').replace(/^(?=.)/gm, '  ');
-  return `// What an editor knows of workflow files. Not needed once the package is installed beside them.\ndeclare module '${authoringPackage}' {\n${body}}\n`;
 }

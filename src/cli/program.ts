@@ -9,6 +9,7 @@ import { addDoctorCommand } from './doctor.ts';
 import { addExecutionsCommands } from './executions.ts';
 import { addInitCommand } from './init.ts';
 import { addRunCommand } from './run.ts';
+import { addSecretCommands } from './secret.ts';
 import { addStartCommand } from './start.ts';
 import { colors, errorColors } from './terminal.ts';
 import { addValidateCommand } from './validate.ts';
@@ -46,6 +47,7 @@ export function createProgram(): Command {
   addApplyCommand(program);
   addExecutionsCommands(program);
   addWorkflowsCommands(program);
+  addSecretCommands(program);
   addConfigCommand(program);
   addInitCommand(program);
   addCompletionCommand(program);

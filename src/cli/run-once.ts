@@ -1,15 +1,19 @@
 import { existsSync, readFileSync } from 'node:fs';
 import type { Config } from '../config/config.ts';
+import { environmentSecretValues } from '../config/environment-secrets.ts';
 import { resourceTableOf } from '../config/grants.ts';
 import { loadConfig } from '../config/load.ts';
 import { nearestName } from '../config/nearest-name.ts';
 import { createDispatcher } from '../dispatch/dispatcher.ts';
+import { secretFields } from '../effects/definitions.ts';
 import { createEffects } from '../effects/effects.ts';
 import { createEngine } from '../engine/engine.ts';
 import type { ActiveWorkflow, Answer } from '../engine/port.ts';
+import { FileRoot, fileRootPath } from '../files/file-root.ts';
 import { createLog, type Log } from '../observe/log.ts';
 import { createGuestLimits } from '../protocol/guest-limits.ts';
 import { WorkflowRegistry } from '../registry/workflow-registry.ts';
+import { unboundSecrets } from '../secrets/environment.ts';
 import type { Finding, HttpTrigger } from '../workflow/compiled.ts';
 import { isWorkflowFile, type LoadedWorkflow, loadWorkflowFiles } from '../workflow/folder.ts';
 import type { Evaluator } from '../workflow/module/evaluator.ts';
@@ -133,7 +137,11 @@ function readArgument(option: string, argument: string): string {
 /** One execution in an engine of its own, whose journal lives in memory. */
 async function execute(workflow: LoadedWorkflow, input: RunInput, config: Config, log: Log): Promise<Answer> {
   const receivedMs = performance.now();
-  const effects = createEffects(config, resourceTableOf(config));
+  const files = new FileRoot(fileRootPath(config, '.nflow'), config.files);
+  const effects = createEffects(config, resourceTableOf(config), files, {
+    source: unboundSecrets(environmentSecretValues()),
+    fields: secretFields,
+  });
   const dispatcher = await createDispatcher({
     vmPool: { ...config.vmPool, maxSize: 1, preloadSize: 1 },
     fastRunners: 1,

@@ -40,6 +40,10 @@ export class ServerApi {
     return this.#answer(await this.#fetch('POST', path, {}, body, AbortSignal.timeout(writeTimeoutMs)));
   }
 
+  async put(path: string, body: unknown): Promise<unknown> {
+    return this.#answer(await this.#fetch('PUT', path, {}, body, AbortSignal.timeout(writeTimeoutMs)));
+  }
+
   async delete(path: string): Promise<unknown> {
     return this.#answer(await this.#fetch('DELETE', path, {}, undefined, AbortSignal.timeout(writeTimeoutMs)));
   }

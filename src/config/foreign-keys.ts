@@ -7,7 +7,6 @@
 export const inheritedSections: Readonly<Record<string, string>> = {
   tracker: 'every execution is in the history already; a workflow chooses by its durability',
   debug: '`[log] level` and the history show what happens',
-  mail: '',
   rate_limit: '',
   security: '',
   env: 'values for expressions are in [vars]',
@@ -30,10 +29,6 @@ const inheritedKeys: Readonly<Record<string, string>> = {
   'vm_pool.enable_process': 'code in a VM starts no processes',
   'monitor.enable_detailed_metrics': 'the metrics are always complete',
   'monitor.metrics_port': '[admin] listen gives administration and metrics an address of its own',
-  'redis.host': '',
-  'redis.password': '',
-  'redis.maxconnectionpool': '',
-  'redis.db': '',
 };
 
 /** `query` and its kin, each a statement for a table of the original. */
@@ -68,7 +63,7 @@ export function isInheritedSecret(name: string, value: unknown): boolean {
   return /^(dsn|url)$/i.test(name) ? urlWithPasswordPattern.test(value) : secretNamePattern.test(name);
 }
 
-/** Sections that a later version has; `redis` holds inherited keys too, the rest of it (`[redis.NAME]`) is for later. */
-export const plannedSections: readonly string[] = ['auth', 'batch', 'cache', 'datasources', 'files', 'redis'];
+/** Sections that a later version has; of `redis` only `[redis.NAME]` is for later. */
+export const plannedSections: readonly string[] = ['auth', 'batch', 'redis'];
 
 export const plannedKeys: readonly string[] = ['server.gateways'];

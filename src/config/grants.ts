@@ -36,6 +36,15 @@ function matches(pattern: string, name: string): boolean {
 export type ResourceTable = Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>;
 
 /** Each kind of resource has its line here. */
-export function resourceTableOf(_config: Config): ResourceTable {
-  return { datasources: {}, redis: {}, files: {}, secrets: {} };
+export function resourceTableOf(config: Config): ResourceTable {
+  return {
+    datasources: workflowsOf(config.datasources),
+    redis: {},
+    files: { own: ['*'], shared: config.files.sharedWorkflows },
+    secrets: {},
+  };
+}
+
+function workflowsOf(entries: Readonly<Record<string, { workflows: string[] }>>): Record<string, readonly string[]> {
+  return Object.fromEntries(Object.entries(entries).map(([name, { workflows }]) => [name, workflows]));
 }

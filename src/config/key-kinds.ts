@@ -85,6 +85,11 @@ export function integerKey(options: NumberOptions): ConfigKey<number> {
   };
 }
 
+/** The same key, which takes a number between quotes as well: the original wrote it so. */
+export function numberOrText(key: ConfigKey<number>): ConfigKey<number> {
+  return { ...key, read: (value) => (typeof value === 'string' ? key.readText(value) : key.read(value)) };
+}
+
 /** `1048576 (1 MiB)`; without the second spelling where it is not a whole number. */
 function showBytes(bytes: number): string {
   const power = bytes === 0 ? 0 : Math.min(5, Math.floor(Math.log2(bytes) / 10));

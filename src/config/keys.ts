@@ -4,7 +4,7 @@
  * field that the other has not.
  */
 import { availableParallelism, totalmem } from 'node:os';
-import type { Config } from './config.ts';
+import type { Config, NamedSections } from './config.ts';
 import {
   corsDefaults,
   corsHeaderExpected,
@@ -15,6 +15,7 @@ import {
 } from './cors.ts';
 import { holdsPassword } from './dsn.ts';
 import { egressEntryForms, egressEntryProblem } from './egress-allow.ts';
+import { grantExpected, isGrantPattern } from './grants.ts';
 import { historyClassesMax, isHistoryClass } from './history-class.ts';
 import { parseAddressBlock } from './ip-address.ts';
 import { isIsolationLayer, isolationLayers } from './isolation-layers.ts';
@@ -26,10 +27,14 @@ import {
   durationTableKey,
   integerKey,
   listKey,
+  numberOrText,
   optionalTextKey,
   textKey,
 } from './key-kinds.ts';
 import { listenAddressExpected, parseListenAddress } from './listen-address.ts';
+import { isProxyAddress } from './proxy-address.ts';
+import { parseRedisAddresses, redisAddressesExpected } from './redis-addresses.ts';
+import { parseSecretKey, secretKeyExpected } from './secret-key.ts';
 
 const kibibyte = 1024;
 const mebibyte = 1024 * kibibyte;
@@ -50,7 +55,7 @@ const monitorPathExpected =
 const layerNames = `one of ${isolationLayers.map((layer) => `"${layer}"`).join(', ')}`;
 
 /** `vars` is free: its keys are the user's. */
-type KeyedSections = Omit<Config, 'vars'>;
+type KeyedSections = Omit<Config, 'vars' | keyof NamedSections>;
 
 export interface ConfigSection<S> {
   /** As written in TOML. */
@@ -577,6 +582,259 @@ export const configSections: { readonly [S in keyof KeyedSections]: ConfigSectio
         tuning:
           'An answer lives in the gateway, in the VM and in the journal. Raise it for workflows that fetch documents, and `vm_pool.max_memory_mb` with it.',
       }),
+      proxy: optionalTextKey({
+        name: 'proxy',
+        fallback: null,
+        matches: isProxyAddress,
+        expected: 'an address such as http://proxy.internal:3128 or http://user:password@proxy.internal:3128',
+        secret: true,
+        holdsSecret: (value) => value?.includes('@') === true,
+        doc: 'Sends every request through this proxy, http too, with CONNECT to the address that `[egress]` was checked for. Left out: connections are direct.',
+        tuning:
+          'Names are looked up by this server, not by the proxy. The proxy has to allow CONNECT to the ports that workflows call.',
+      }),
+    },
+  },
+  files: {
+    name: 'files',
+    doc: 'Files of workflows: each has a folder of its own under the root, and those that are named here share one. Nothing leads out of it.',
+    keys: {
+      root: optionalTextKey({
+        name: 'root',
+        fallback: null,
+        matches: (text) => text.length <= 4096 && !text.includes('\0'),
+        expected: 'the path of a folder',
+        doc: 'Where the files are. Left out: `files` in the data folder. Servers that share a database share this folder as well (NFS and the like).',
+      }),
+      sharedWorkflows: listKey({
+        name: 'shared_workflows',
+        fallback: [],
+        lengthMax: 1000,
+        isItem: isGrantPattern,
+        itemExpected: grantExpected,
+        doc: 'Workflows that may use the shared folder (`area: "shared"`). None by default.',
+      }),
+      workflowBytesMax: integerKey({
+        name: 'workflow_max_bytes',
+        unit: 'bytes',
+        fallback: 10 * 1024 * mebibyte,
+        min: mebibyte,
+        max: 1024 * 1024 * 1024 * mebibyte,
+        doc: 'Bytes in the folder of one workflow, files being written included; more fails the call with `quota_exceeded`.',
+        tuning:
+          'Lower it where strangers upload. Free space of the disk is not reserved: a full one fails calls with `disk_full`.',
+      }),
+      workflowFilesMax: integerKey({
+        name: 'workflow_max_files',
+        unit: 'files',
+        fallback: 10_000,
+        min: 1,
+        max: 1_000_000,
+        doc: 'Files in the folder of one workflow.',
+        tuning: 'Files are counted when a server first uses the folder and every ten minutes: a million takes seconds.',
+      }),
+      sharedBytesMax: integerKey({
+        name: 'shared_max_bytes',
+        unit: 'bytes',
+        fallback: 10 * 1024 * mebibyte,
+        min: mebibyte,
+        max: 1024 * 1024 * 1024 * mebibyte,
+        doc: 'Bytes in the shared folder.',
+        tuning: 'As `workflow_max_bytes`.',
+      }),
+      sharedFilesMax: integerKey({
+        name: 'shared_max_files',
+        unit: 'files',
+        fallback: 10_000,
+        min: 1,
+        max: 1_000_000,
+        doc: 'Files in the shared folder.',
+        tuning: 'As `workflow_max_files`.',
+      }),
+    },
+  },
+  cache: {
+    name: 'cache',
+    doc: 'Results of effects with `cache`, and what `ctx.cache` keeps.',
+    keys: {
+      defaultTtlMs: durationKey({
+        name: 'default_ttl',
+        fallback: 5 * minute,
+        minMs: 1,
+        maxMs: 30 * day,
+        doc: 'How long what says no `ttl` of its own is kept at most.',
+        tuning: 'Longer spares more calls; shorter shows changes elsewhere sooner. Rather say `ttl` where it matters.',
+      }),
+      cleanupIntervalMs: durationKey({
+        name: 'cleanup_interval',
+        fallback: 10 * minute,
+        minMs: second,
+        maxMs: day,
+        doc: 'How often the memory of what has expired is given back.',
+        tuning:
+          'An expired value is never given out. Shorter gives memory back sooner; a cleanup walks through all entries.',
+      }),
+      bytesMax: integerKey({
+        name: 'max_bytes',
+        unit: 'bytes',
+        fallback: 64 * mebibyte,
+        min: mebibyte,
+        max: 64 * 1024 * mebibyte,
+        doc: "Most that the cache takes of this server's memory; what was not asked for longest goes first. One value may take 4 MiB of it.",
+        tuning:
+          'Raise it when `nflow_cache_evicted_total` grows beside many misses and the machine has memory to spare.',
+      }),
+    },
+  },
+  secrets: {
+    name: 'secrets',
+    doc: 'What secrets of workflows are encrypted with in the database. See [secrets](../how-to/secrets.md).',
+    keys: {
+      key: optionalTextKey({
+        name: 'key',
+        fallback: null,
+        matches: (text) => parseSecretKey(text) !== null,
+        expected: secretKeyExpected,
+        secret: true,
+        doc: 'The key. Left out: the server makes one, in `secrets.key` of the data folder. Servers that share a database need one key, so it must be given then.',
+        tuning: 'Keep a copy apart from backups of the database: without the key the secrets in it cannot be read.',
+      }),
+      previousKey: optionalTextKey({
+        name: 'previous_key',
+        fallback: null,
+        matches: (text) => parseSecretKey(text) !== null,
+        expected: secretKeyExpected,
+        secret: true,
+        doc: 'The key before `key` was changed: it still opens what was encrypted with it. After `nflow secret rotate-key` it can go.',
+        tuning: 'Only for the time of a change.',
+      }),
+    },
+  },
+  mail: {
+    name: 'mail',
+    doc: 'The mail server that workflows send by. See [send mail](../how-to/send-mail.md).',
+    keys: {
+      smtp: optionalTextKey({
+        name: 'smtp',
+        fallback: null,
+        matches: (text) => /^[A-Za-z0-9.:_-]{1,255}$/.test(text),
+        expected: 'a host name or an IP address',
+        doc: 'The host of the mail server. Left out: workflows cannot send mail.',
+      }),
+      port: numberOrText(
+        integerKey({
+          name: 'port',
+          fallback: 587,
+          min: 1,
+          max: 65_535,
+          doc: 'Its port.',
+          tuning: 'Usually 587 with `tls = "starttls"`, 465 with `"implicit"`, 25 for a relay of the own network.',
+        }),
+      ),
+      user: optionalTextKey({
+        name: 'user',
+        fallback: null,
+        matches: (text) => text.length <= 320,
+        expected: 'a name',
+        doc: 'Who logs in, when there is a `password`. Left out: the address of `from`.',
+      }),
+      password: optionalTextKey({
+        name: 'password',
+        fallback: null,
+        matches: (text) => text.length <= 4096,
+        expected: 'a password',
+        secret: true,
+        doc: 'Left out: nobody logs in.',
+      }),
+      from: optionalTextKey({
+        name: 'from',
+        fallback: null,
+        matches: (text) => /^[^\r\n]{1,500}$/.test(text) && text.includes('@'),
+        expected: 'an address such as flows@example.com or "Flows <flows@example.com>"',
+        doc: 'Who mail is from that says nothing itself.',
+      }),
+      tls: choiceKey({
+        name: 'tls',
+        fallback: 'starttls',
+        choices: ['starttls', 'implicit', 'optional', 'none'],
+        doc: '`starttls` begins plain and refuses to go on without TLS, `implicit` speaks TLS from the start, `optional` takes TLS when the server offers it, `none` never does.',
+        tuning:
+          'With `optional` and `none`, who sits in between can read mail and password: for a relay on the same machine.',
+      }),
+      ca: optionalTextKey({
+        name: 'ca',
+        fallback: null,
+        matches: (text) => text.length <= 4096 && !text.includes('\0'),
+        expected: 'the path of a PEM file',
+        doc: 'Certificates of the authorities that may sign that of the mail server. Left out: those that Node knows.',
+      }),
+      maxConnections: integerKey({
+        name: 'max_connections',
+        unit: 'connections',
+        fallback: 5,
+        min: 1,
+        max: 100,
+        doc: 'Connections to the mail server at one time; mail beyond it waits within its own timeout.',
+        tuning: 'Raise it when mail waits and the server allows more; many refuse more than ten from one client.',
+      }),
+      recipientsMax: integerKey({
+        name: 'max_recipients',
+        unit: 'addresses',
+        fallback: 100,
+        min: 1,
+        max: 10_000,
+        doc: 'Addresses of one mail, in `to`, `cc` and `bcc` together.',
+        tuning: 'Lower it to bound what a mistake in a workflow can do.',
+      }),
+      bytesMax: integerKey({
+        name: 'max_bytes',
+        unit: 'bytes',
+        fallback: 5 * mebibyte,
+        min: kibibyte,
+        max: 64 * mebibyte,
+        doc: 'Texts and attachments of one mail; base64 on the way adds a third.',
+        tuning: 'The arguments of an effect are at most 6 MiB of JSON, attachments included.',
+      }),
+    },
+  },
+  redis: {
+    name: 'redis',
+    doc: 'A Redis that several servers share: the second level of their cache. Nothing waits for it; while it is away, each server keeps what it keeps in its own memory. Workflows do not reach it.',
+    keys: {
+      host: optionalTextKey({
+        name: 'host',
+        fallback: null,
+        matches: (text) => parseRedisAddresses(text) !== null,
+        expected: redisAddressesExpected,
+        doc: 'Where it is: `host:port`. Several with commas between are nodes of one Cluster; of a single one the server finds out whether it belongs to one. Empty: there is none.',
+        tuning:
+          'Worth it when several servers run the same workflows: they share what one of them has made. One server alone has no use for it.',
+      }),
+      password: optionalTextKey({
+        name: 'password',
+        fallback: null,
+        matches: (text) => text.length <= 512,
+        expected: 'a text of at most 512 characters',
+        doc: 'Of the user `default`. Empty: it asks for none.',
+        secret: true,
+      }),
+      database: integerKey({
+        name: 'db',
+        fallback: 0,
+        min: 0,
+        max: 1023,
+        doc: 'Number of the database. A Cluster has only 0.',
+        tuning: 'For a Redis that others use as well; all keys of nFlow begin with `nflow:` in any case.',
+      }),
+      connectionsMax: integerKey({
+        name: 'maxconnectionpool',
+        unit: 'connections',
+        fallback: 10,
+        min: 1,
+        max: 1000,
+        doc: 'Most connections of this server to it. One carries many calls at a time; another is opened above 32. To a Cluster there is one for each node.',
+        tuning: 'Rarely worth raising: a single connection carries tens of thousands of calls a second.',
+      }),
     },
   },
   egress: {
@@ -644,6 +902,5 @@ export const placedKeys: readonly PlacedKey[] = (Object.keys(configSections) as 
 
 /** The name of the environment variable that sets a key: `server.port` is `NFLOW_SERVER__PORT`. */
 export function environmentName(id: string): string {
-  const dot = id.indexOf('.');
-  return `NFLOW_${id.slice(0, dot).toUpperCase()}__${id.slice(dot + 1).toUpperCase()}`;
+  return `NFLOW_${id.split('.').join('__').replaceAll('-', '_').toUpperCase()}`;
 }

@@ -6,9 +6,9 @@ import { readFileSync, statSync } from 'node:fs';
 import { parse, TomlError } from 'smol-toml';
 import { NflowError } from '../errors.ts';
 import { adminContradictions } from './admin-access.ts';
-import type { Config } from './config.ts';
+import type { Config, NamedSections } from './config.ts';
 import { corsCredentialsExpected } from './cors.ts';
-import { parseDsn } from './dsn.ts';
+import { type Dsn, parseDsn } from './dsn.ts';
 import {
   hasInheritedKeys,
   inheritedSections,
@@ -19,6 +19,7 @@ import {
 } from './foreign-keys.ts';
 import type { Reading } from './key-kinds.ts';
 import { configSections, environmentName, type PlacedKey, placedKeys, varsSection } from './keys.ts';
+import { entryNameExpected, entryNamePattern, namedKeysOf, namedSections } from './named-sections.ts';
 import { nearestName } from './nearest-name.ts';
 import { isTable, locateTomlKeys } from './toml-lines.ts';
 
@@ -72,6 +73,7 @@ const keyByEnvironmentName: ReadonlyMap<string, PlacedKey> = new Map(
 const knownSections: readonly string[] = [
   ...Object.values(configSections).map((section) => section.name),
   varsSection.name,
+  ...Object.values(namedSections).map((section) => section.name),
 ];
 
 /**
@@ -114,6 +116,8 @@ export function checkConfig(options: LoadOptions): { loaded: LoadedConfig; findi
 class ConfigReading {
   readonly #values = new Map<string, unknown>();
   readonly #vars = new Map<string, VarValue>();
+  /** Names of the entries of named sections, by section. */
+  readonly #entryNames = new Map<string, Set<string>>();
   readonly #origins = new Map<string, string>();
   readonly #findings: ConfigFinding[] = [];
   readonly #warnings: string[] = [];
@@ -182,10 +186,70 @@ class ConfigReading {
       const line = lineOf.get(id) ?? lineOf.get(sectionName) ?? 0;
       const origin = line === 0 ? file : `${file}:${line}`;
       const placed = keyById.get(id);
-      if (sectionName === varsSection.name) this.#readVar(file, line, id, name, plainNumber(value), origin);
+      if (namedKeysOf(sectionName) !== undefined && isTable(value)) {
+        this.#readEntry(file, line, sectionName, name, value, lineOf);
+      } else if (sectionName === varsSection.name) this.#readVar(file, line, id, name, plainNumber(value), origin);
       else if (placed !== undefined) this.#take(placed, placed.key.read(value), file, line, gotText(value), origin);
       else if (isTable(value) || successorOf(id) === null) this.#refuseUnknown(file, line, id, gotText(value));
       else this.#inherit(file, sectionName, { [name]: value }, lineOf);
+    }
+  }
+
+  #readEntry(
+    file: string,
+    line: number,
+    sectionName: string,
+    name: string,
+    table: Record<string, unknown>,
+    lineOf: Map<string, number>,
+  ): void {
+    if (!this.#noteEntry(file, line, `${sectionName}.${name}`, sectionName, name)) return;
+    for (const [keyName, value] of Object.entries(table)) {
+      const id = `${sectionName}.${name}.${keyName}`;
+      const keyLine = lineOf.get(id) ?? line;
+      const key = namedKeysOf(sectionName)?.get(keyName)?.key;
+      const origin = keyLine === 0 ? file : `${file}:${keyLine}`;
+      if (key === undefined) this.#refuseEntryKey(file, keyLine, id, sectionName, keyName, gotText(value));
+      else this.#take({ id, key }, key.read(value), file, keyLine, gotText(value), origin);
+    }
+  }
+
+  /** False when there cannot be an entry of that name, which is told. */
+  #noteEntry(file: string, line: number, shownAs: string, sectionName: string, name: string): boolean {
+    const names = this.#entryNames.get(sectionName) ?? new Set<string>();
+    const { countMax = 0 } = Object.values(namedSections).find((section) => section.name === sectionName) ?? {};
+    const isNamed = entryNamePattern.test(name);
+    if (!isNamed || (names.size === countMax && !names.has(name))) {
+      const got = isNamed ? 'one more' : name;
+      const expected = isNamed ? `at most ${countMax} of [${sectionName}]` : entryNameExpected;
+      const message = `${shownAs}: got ${isNamed ? got : `the name ${name}`}, expected ${expected}`;
+      this.#find(file, line, shownAs, 'invalid-value', got, expected, message);
+      return false;
+    }
+    this.#entryNames.set(sectionName, names.add(name));
+    return true;
+  }
+
+  #refuseEntryKey(file: string, line: number, shownAs: string, sectionName: string, name: string, got: string): void {
+    const keyNames = [...(namedKeysOf(sectionName)?.keys() ?? [])];
+    const nearest = nearestName(name, keyNames);
+    const expected = nearest ?? `one of ${keyNames.join(', ')}`;
+    const hint = nearest === null ? `expected ${expected}` : `did you mean ${nearest}?`;
+    this.#find(file, line, shownAs, 'unknown-key', got, expected, `${shownAs} is not a known key; ${hint}`);
+  }
+
+  /** `NFLOW_DATASOURCES__ORDERS__DSN`: a name that the file has too may be written there with `-` instead of `_`. */
+  #readEntryVariable(variable: string, sectionName: string, rest: string, text: string): void {
+    const [, upperName = '', upperKey = ''] = /^(.+?)__(.+)$/.exec(rest.toUpperCase()) ?? [];
+    const known = [...(this.#entryNames.get(sectionName) ?? [])];
+    const name = known.find((one) => one.replaceAll('-', '_').toUpperCase() === upperName) ?? upperName.toLowerCase();
+    const keyName = upperKey.toLowerCase();
+    if (!this.#noteEntry('environment', 0, variable, sectionName, name)) return;
+    const key = namedKeysOf(sectionName)?.get(keyName)?.key;
+    if (key === undefined) this.#refuseEntryKey('environment', 0, variable, sectionName, keyName, gotText(text));
+    else {
+      const placed = { id: `${sectionName}.${name}.${keyName}`, key };
+      this.#take(placed, key.readText(text), 'environment', 0, gotText(text), variable, variable);
     }
   }
 
@@ -232,6 +296,10 @@ class ConfigReading {
         this.#readVar('environment', 0, variable, name, this.#typedLikeBefore(name, text), variable);
       } else if (placed !== undefined) {
         this.#take(placed, placed.key.readText(text), 'environment', 0, gotText(text), variable, variable);
+      } else if (section === 'secrets') {
+        // Secrets of a run without a server (`environment-secrets.ts`).
+      } else if (namedKeysOf(section) !== undefined && name.includes('__')) {
+        this.#readEntryVariable(variable, section, name, text);
       } else if (successorOf(`${section}.${name.toLowerCase()}`) !== null) {
         this.#warnWithoutEffect('environment', variable, `${section}.${name.toLowerCase()}`);
       } else {
@@ -250,7 +318,7 @@ class ConfigReading {
   }
 
   #take(
-    placed: PlacedKey,
+    placed: Pick<PlacedKey, 'id' | 'key'>,
     reading: Reading<unknown>,
     file: string,
     line: number,
@@ -360,23 +428,45 @@ class ConfigReading {
     const sections: Record<string, Record<string, unknown>> = {};
     for (const { id, section, field, key } of placedKeys) {
       sections[section] ??= {};
-      const { fallback } = key;
-      sections[section][field] = this.#values.has(id)
-        ? this.#values.get(id)
-        : typeof fallback === 'function'
-          ? fallback()
-          : structuredClone(fallback);
-      if (!this.#origins.has(id)) this.#origins.set(id, 'default');
+      sections[section][field] = this.#valueOf(id, key);
     }
     // The type of `configSections` ties every field of Config to a key of its type, so the filled table is one.
-    const config = { ...sections, vars: Object.fromEntries(this.#vars) } as unknown as Config;
+    const vars = Object.fromEntries(this.#vars);
+    const config = { ...sections, ...this.#fillEntries(), vars } as unknown as Config;
     this.#checkTogether(config);
     return { loaded: { config, origins: this.#origins, warnings: this.#warnings }, findings: this.#findings };
+  }
+
+  #fillEntries(): Record<string, Record<string, Record<string, unknown>>> {
+    const filled: Record<string, Record<string, Record<string, unknown>>> = {};
+    for (const section of Object.keys(namedSections) as (keyof NamedSections)[]) {
+      const entries: Record<string, Record<string, unknown>> = {};
+      const { name: sectionName } = namedSections[section];
+      for (const name of [...(this.#entryNames.get(sectionName) ?? [])].sort()) {
+        const entry: Record<string, unknown> = {};
+        for (const { field, key } of namedKeysOf(sectionName)?.values() ?? []) {
+          const id = `${sectionName}.${name}.${key.name}`;
+          entry[field] = this.#valueOf(id, key);
+        }
+        entries[name] = entry;
+      }
+      filled[section] = entries;
+    }
+    return filled;
+  }
+
+  #valueOf(id: string, key: PlacedKey['key']): unknown {
+    if (!this.#origins.has(id)) this.#origins.set(id, 'default');
+    if (this.#values.has(id)) return this.#values.get(id);
+    return typeof key.fallback === 'function' ? key.fallback() : structuredClone(key.fallback);
   }
 
   /** Limits between keys: a default gives way, a value that somebody wrote is told. */
   #checkTogether(config: Config): void {
     this.#checkDatabase(config.databaseNflow);
+    for (const [name, datasource] of Object.entries(config.datasources)) {
+      this.#checkDatasource(`datasources.${name}.dsn`, datasource.dsn);
+    }
     const { vmPool, server, monitor } = config;
     if (this.#origins.get('vm_pool.preload_size') === 'default') {
       vmPool.preloadSize = Math.min(vmPool.preloadSize, vmPool.maxSize);
@@ -413,14 +503,49 @@ class ConfigReading {
       database.dsn = null;
       this.#origins.set(id, 'default');
     }
-    if (database.dsn === null) return;
+    if (database.dsn !== null) this.#checkDsn(id, database.dsn);
+  }
+
+  #checkDatasource(id: string, dsn: string): void {
+    if (dsn === '') {
+      // A value that is wrong has been told.
+      if (this.#findings.some(({ key }) => key === id)) return;
+      const expected = 'a connection string of PostgreSQL';
+      this.#find(
+        'configuration',
+        0,
+        id,
+        'invalid-value',
+        'nothing',
+        expected,
+        `${id}: got nothing, expected ${expected}`,
+      );
+      return;
+    }
+    const parsed = this.#checkDsn(id, dsn);
+    if (parsed === null || parsed.poolMaxConns === null) return;
+    const expected = 'pool_max_conns beside dsn, not in it';
+    const { file, line } = this.#placeOf(id);
+    this.#find(
+      file,
+      line,
+      id,
+      'contradiction',
+      'pool_max_conns',
+      expected,
+      `${id}: got pool_max_conns, expected ${expected}`,
+    );
+  }
+
+  #checkDsn(id: string, dsn: string): Dsn | null {
     try {
-      parseDsn(database.dsn);
+      return parseDsn(dsn);
     } catch (error) {
       if (!(error instanceof NflowError)) throw error;
       const { file, line } = this.#placeOf(id);
       const { got = '', expected = '' } = error.details;
       this.#find(file, line, id, 'invalid-value', got, expected, `${id}: ${error.message}`);
+      return null;
     }
   }
 

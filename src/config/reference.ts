@@ -1,10 +1,18 @@
 import { inheritedNames, plannedKeys, plannedSections } from './foreign-keys.ts';
 import type { ConfigKey } from './key-kinds.ts';
 import { type ConfigSection, configSections, environmentName, varsSection } from './keys.ts';
+import { entryNameExpected, namedSections } from './named-sections.ts';
 
 type AnySection = Omit<ConfigSection<never>, 'keys'> & { readonly keys: Readonly<Record<string, ConfigKey<unknown>>> };
 
 const sections = Object.values(configSections) as unknown as readonly AnySection[];
+
+/** A section of which there may be several: its name in headings and ids says so. */
+const named = Object.values(namedSections).map((section) => ({
+  ...section,
+  name: `${section.name}.NAME`,
+  doc: `${section.doc} NAME is ${entryNameExpected}; at most ${section.countMax} of them.`,
+})) as unknown as readonly AnySection[];
 
 const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
 const nameList = (names: readonly string[]): string => `${names.map((name) => `\`${name}\``).join(', ')}.`;
@@ -17,12 +25,13 @@ export function configReference(): string {
     'The configuration is the file that `--config` names, else `./config.toml` when it is there. A flag wins over the environment, the',
     'environment over the file, and that over the default. `nflow config show` prints every effective value and where it came from.',
     '',
-    '* In the environment a key is `NFLOW_SECTION__KEY`, such as `NFLOW_SERVER__PORT`; lists are JSON.',
+    '* In the environment a key is `NFLOW_SECTION__KEY`, such as `NFLOW_SERVER__PORT`, in a section with a name `NFLOW_SECTION__NAME__KEY`; lists are JSON.',
     '* A duration is a text such as `"200ms"`, `"30s"` or `"1h30m"`. Keys of the original nFlow that count something take the bare number too.',
     '* Unknown keys, wrong types and values out of range stop the start, all of them told at once, each with its line.',
     '* A file with secrets in it should be readable by its owner only: the start warns when every user of the machine can read it.',
     '',
     ...sections.flatMap(describeSection),
+    ...named.flatMap(describeSection),
     ...describeVars(),
     '## Keys of the original nFlow',
     '',
@@ -75,12 +84,15 @@ function describeVars(): string[] {
 
 /** Names that `describeForTerminal` takes: each section and each key. */
 export function referenceNames(): string[] {
-  return sections.flatMap(({ name, keys }) => [name, ...Object.values(keys).map((key) => `${name}.${key.name}`)]);
+  return [...sections, ...named].flatMap(({ name, keys }) => [
+    name,
+    ...Object.values(keys).map((key) => `${name}.${key.name}`),
+  ]);
 }
 
 /** A section (`vm_pool`) or a single key (`vm_pool.max_size`) as plain text; null when there is none of that name. */
 export function describeForTerminal(name: string): string | null {
-  for (const section of sections) {
+  for (const section of [...sections, ...named]) {
     if (section.name === name) {
       const keys = Object.values(section.keys).map((key) => describeKey(section.name, key));
       return [`[${section.name}]  ${section.doc}`, ...keys].join('\n\n');

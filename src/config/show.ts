@@ -1,6 +1,8 @@
 import { parse } from 'smol-toml';
+import type { ConfigKey } from './key-kinds.ts';
 import { environmentName, placedKeys, varsSection } from './keys.ts';
 import type { LoadedConfig } from './load.ts';
+import { namedValues } from './named-sections.ts';
 
 export interface ShownValue {
   /** `section.key`. */
@@ -17,14 +19,20 @@ export interface ShownValue {
 export function showConfig(loaded: LoadedConfig): ShownValue[] {
   const shown = placedKeys.map(({ id, section, field, key }): ShownValue => {
     const value = (loaded.config[section] as Record<string, unknown>)[field];
-    const isHidden = key.secret && value !== null && value !== '';
-    return describe(loaded, id, isHidden ? '"(hidden)"' : key.write(value), environmentName(id));
+    return describe(loaded, id, shownValue(key, value), environmentName(id));
   });
+  for (const { id, key, value } of namedValues(loaded.config)) {
+    shown.push(describe(loaded, id, shownValue(key, value), environmentName(id)));
+  }
   for (const [name, value] of Object.entries(loaded.config.vars)) {
     const id = `${varsSection.name}.${name}`;
     shown.push(describe(loaded, id, JSON.stringify(value), `${environmentName(`${varsSection.name}.`)}${name}`));
   }
   return shown;
+}
+
+function shownValue(key: ConfigKey<unknown>, value: unknown): string {
+  return key.secret && value !== null && value !== '' ? '"(hidden)"' : key.write(value);
 }
 
 function describe(loaded: LoadedConfig, key: string, value: string, environment: string): ShownValue {

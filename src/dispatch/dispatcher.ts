@@ -166,14 +166,22 @@ export class RunnerDispatcher implements Dispatcher {
   }
 
   /** What a handle asks for: a result for the run. */
-  deliver(run: DispatchedRun, stepPath: string, seq: number, ok: boolean, json: string, timeMs: number): void {
+  deliver(
+    run: DispatchedRun,
+    stepPath: string,
+    seq: number,
+    ok: boolean,
+    json: string,
+    timeMs: number,
+    isReplay: boolean,
+  ): void {
     const { runner } = run;
     if (run.state === 'over') return;
     if (run.state !== 'sent' || runner === null || this.#isInTheWay(run, runner)) {
       this.#comeBack(run);
       return;
     }
-    run.lane.deliver(run, runner, { stepPath, seq, ok, json, timeMs }, performance.now());
+    run.lane.deliver(run, runner, { stepPath, seq, ok, json, timeMs, isReplay }, performance.now());
     if (run.lane.isFast) this.#laneWatch.arm();
   }
 
@@ -545,8 +553,8 @@ class DispatchedHandle implements RunHandle {
     this.#run = run;
   }
 
-  deliver(stepPath: string, seq: number, ok: boolean, json: string, timeMs: number): void {
-    this.#dispatcher.deliver(this.#run, stepPath, seq, ok, json, timeMs);
+  deliver(stepPath: string, seq: number, ok: boolean, json: string, timeMs: number, isReplay: boolean): void {
+    this.#dispatcher.deliver(this.#run, stepPath, seq, ok, json, timeMs, isReplay);
   }
 
   drop(): void {

@@ -129,8 +129,11 @@ export interface RunListener {
 }
 
 export interface RunHandle {
-  /** Delivers one result, which starts one segment. `timeMs` is the time that the segment sees. */
-  deliver(stepPath: string, seq: number, ok: boolean, json: string, timeMs: number): void;
+  /**
+   * Delivers one result, which starts one segment. `timeMs` is the time that the segment sees; `isReplay` says that the result was
+   * delivered to an earlier dispatch of the execution as well.
+   */
+  deliver(stepPath: string, seq: number, ok: boolean, json: string, timeMs: number, isReplay: boolean): void;
   /** Forgets the run: frames that still come are dropped. */
   drop(): void;
 }

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { packDelivery, packStart } from '../protocol/crossing.ts';
-import { type Frame, FrameReader, FrameWriter, frameType, startFlag } from '../protocol/frames.ts';
+import { deliverFlag, type Frame, FrameReader, FrameWriter, frameType, startFlag } from '../protocol/frames.ts';
 import type { RunnerSettings } from '../protocol/runner-settings.ts';
 import { Announcement } from './announcement.ts';
 import type { DispatchedRun } from './dispatched-run.ts';
@@ -164,9 +164,12 @@ export class RunnerProcess {
     );
   }
 
-  deliver(run: DispatchedRun, { stepPath, seq, ok, json, timeMs }: Delivery, costMs: number): void {
+  deliver(run: DispatchedRun, { stepPath, seq, ok, json, timeMs, isReplay }: Delivery, costMs: number): void {
     this.#count(run, costMs);
-    this.#write(frameType.deliver, 0, run.token, 0, 0, 0, [packDelivery(run.token, seq, ok, timeMs, stepPath, json)]);
+    const flags = isReplay ? deliverFlag.replay : 0;
+    this.#write(frameType.deliver, flags, run.token, 0, 0, 0, [
+      packDelivery(run.token, seq, ok, timeMs, stepPath, json),
+    ]);
   }
 
   /** Tells it to forget the run. */

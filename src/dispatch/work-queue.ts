@@ -8,6 +8,7 @@ export interface Delivery {
   ok: boolean;
   json: string;
   timeMs: number;
+  isReplay: boolean;
 }
 
 /** A segment that has not been sent to a runner yet. */

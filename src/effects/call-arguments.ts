@@ -25,6 +25,11 @@ export class CallArguments {
     return this.#given(name) === null ? null : this.text(name);
   }
 
+  /** Null for what was left out. */
+  value(name: string): unknown {
+    return this.#given(name);
+  }
+
   record(name: string): Record<string, unknown> {
     const value = this.#given(name);
     if (!isRecord(value)) throw invalidCall(name, kindOf(value), 'an object');
@@ -50,6 +55,13 @@ export class CallArguments {
     if (value === null) return byDefault;
     if (typeof value === 'number' && value >= min && value <= max) return value;
     throw invalidCall(name, show(value), `a number from ${min} to ${max}`);
+  }
+
+  yesOrNo(name: string, byDefault: boolean): boolean {
+    const value = this.#given(name);
+    if (value === null) return byDefault;
+    if (typeof value === 'boolean') return value;
+    throw invalidCall(name, show(value), 'true or false');
   }
 
   /** Null for what was left out. */

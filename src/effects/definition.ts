@@ -3,7 +3,14 @@ import { durationExpected } from '../config/duration.ts';
 import { effectOptionLimits } from '../protocol/effect-options.ts';
 import type { EffectTraits } from '../protocol/effect-traits.ts';
 import type { Template } from '../protocol/program.ts';
-import { durationBetween, expression, nodeReference, timeout, wholeNumber } from '../workflow/field-schemas.ts';
+import {
+  durationBetween,
+  errorReference,
+  expression,
+  nodeReference,
+  timeout,
+  wholeNumber,
+} from '../workflow/field-schemas.ts';
 import type { Problem } from '../workflow/findings.ts';
 import type { JsonValue } from '../workflow/parse-file.ts';
 
@@ -65,6 +72,8 @@ export interface EffectField {
    *   duration     a fixed text such as `5m`, as milliseconds under the name with `Ms`: `tolerance` becomes `toleranceMs`
    */
   takes: 'template' | 'expression' | 'fixed' | 'duration';
+  /** Of a fixed field: what an author does who wants `{{` in it, as the rest of a sentence. */
+  fixedAdvice?: string;
   /** What it is for: Markdown, a sentence or two. */
   about: string;
   /** For the form of a designer. */
@@ -124,7 +133,7 @@ export const policyShape = {
 };
 
 /** Lines of the reference for those keys. */
-export const policyAbout: Readonly<Record<keyof typeof policyShape | 'next', string>> = {
+export const policyAbout: Readonly<Record<keyof typeof policyShape | 'next' | 'onError', string>> = {
   timeout: 'For one attempt.',
   retry:
     'Repeats what failed and may succeed: `attempts` (3, the first one counts), `backoff` (`exponential`), `initial` (`200ms`), `max` (`30s`), `jitter` (0.2, the share of a wait left to chance). A longer wait that the other side asks for is kept to. Every attempt carries the same idempotency key.',
@@ -134,11 +143,15 @@ export const policyAbout: Readonly<Record<keyof typeof policyShape | 'next', str
   atMostOnce:
     'True: after a crash it ends as `effect_outcome_unknown` instead of being repeated. Not together with `retry`.',
   next: 'Where it goes on with the output.',
+  onError: 'Where it goes on when it has failed, after all attempts: the node there has `error`.',
 };
 
 type ShapeOf<Type extends string, Fields extends EffectFields> = { type: z.ZodLiteral<Type> } & {
   -readonly [Key in keyof Fields]: Fields[Key]['schema'];
-} & typeof policyShape & { next: z.ZodOptional<typeof nodeReference> };
+} & typeof policyShape & {
+    next: z.ZodOptional<typeof nodeReference>;
+    onError: z.ZodOptional<typeof errorReference>;
+  };
 
 /** Completes the form of a node: its own fields, and what every node with an effect has. */
 export function defineNode<const Type extends string, const Fields extends EffectFields>(
@@ -150,6 +163,7 @@ export function defineNode<const Type extends string, const Fields extends Effec
     ...own,
     ...policyShape,
     next: nodeReference.optional(),
+    onError: errorReference.optional(),
   });
   return { ...node, schema: schema as unknown as z.ZodObject<ShapeOf<Type, Fields>, z.core.$strict> };
 }

@@ -10,17 +10,20 @@ export class EffectFailure extends Error {
   readonly retryable: boolean;
   /** What to wait before that; null when nobody knows. */
   readonly retryAfterMs: number | null;
+  /** The number that the other side answered; null when it did not. */
+  readonly status: number | null;
 
   constructor(
     reason: string,
     message: string,
-    options: { retryable?: boolean; retryAfterMs?: number | null; cause?: unknown } = {},
+    options: { retryable?: boolean; retryAfterMs?: number | null; status?: number | null; cause?: unknown } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'EffectFailure';
     this.reason = reason;
     this.retryable = options.retryable ?? false;
     this.retryAfterMs = options.retryAfterMs ?? null;
+    this.status = options.status ?? null;
   }
 }
 
@@ -39,8 +42,9 @@ export async function resultOf(tried: string, run: () => unknown): Promise<Effec
       const described = { code: 'internal_error', message: `${tried}: ${said}`, retryable: false };
       return { ok: false, json: JSON.stringify(described) };
     }
-    const { message, reason, retryable, retryAfterMs } = error;
-    const described = { code: 'effect_failed', message: `${tried}: ${message}`, reason, retryable };
+    const { message, reason, retryable, retryAfterMs, status } = error;
+    const told = { code: 'effect_failed', message: `${tried}: ${message}`, reason, retryable };
+    const described = status === null ? told : { ...told, status };
     return { ok: false, json: JSON.stringify(retryAfterMs === null ? described : { ...described, retryAfterMs }) };
   }
 }

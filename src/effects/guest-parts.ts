@@ -1,5 +1,9 @@
 import type { EffectHost, EffectPart } from '../guest/effect-host.ts';
+import { createCachePart } from './cache/guest.ts';
 import { createCryptoPart } from './crypto/guest.ts';
+import { createFilePart } from './file/guest.ts';
+import { createMailPart } from './mail/guest.ts';
+import { createSqlPart } from './sql/guest.ts';
 
 interface GuestPart {
   kind: string;
@@ -10,7 +14,13 @@ interface GuestPart {
 }
 
 /** The guest parts of effects. What has none is issued by nodes only, with its arguments as they are. */
-const parts: readonly GuestPart[] = [{ kind: 'crypto', member: 'crypto', create: createCryptoPart }];
+const parts: readonly GuestPart[] = [
+  { kind: 'cache', member: 'cache', create: createCachePart },
+  { kind: 'crypto', member: 'crypto', create: createCryptoPart },
+  { kind: 'file', member: 'file', create: createFilePart },
+  { kind: 'mail', member: 'mail', create: createMailPart },
+  { kind: 'sql', member: 'sql', create: createSqlPart },
+];
 
 export interface EffectPartSource {
   kind: string;

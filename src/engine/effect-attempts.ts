@@ -43,7 +43,7 @@ export async function performEffect(
     return attempt(kind, call, context, options, host);
   }
   const counted: { own: AttemptedResult | null } = { own: null };
-  const result = await cache.wrap(cacheKeyOf(call, context, key), ttlMs, async () => {
+  const result = await cache.wrap(cacheKeyOf(kind, call, context, key), ttlMs, async () => {
     counted.own = await attempt(kind, call, context, options, host);
     return { result: counted.own.result, isKept: verdictOf(kind, counted.own.result).succeeded };
   });
@@ -54,11 +54,11 @@ export async function performEffect(
 }
 
 /** A workflow's own: what one keeps, no other is given. */
-function cacheKeyOf(call: EffectCall, { workflow }: EffectContext, key: string | null): string {
+function cacheKeyOf(kind: EffectKind, call: EffectCall, context: EffectContext, key: string | null): string {
   const own = createHash('sha256')
-    .update(key ?? call.argumentsJson)
+    .update(key ?? kind.cacheTextOf?.(call, context) ?? call.argumentsJson)
     .digest('base64url');
-  return `${workflow}\n${call.kind}\n${key === null ? 'arguments' : 'key'}\n${own}`;
+  return `${context.workflow}\n${call.kind}\n${key === null ? 'arguments' : 'key'}\n${own}`;
 }
 
 async function attempt(
@@ -82,6 +82,12 @@ async function attempt(
     while (!host.mayAct() && !context.signal.aborted) await pause(mayActIntervalMs, context.signal);
     if (context.signal.aborted) return { result, attempts };
   }
+}
+
+/** The result; where several attempts were all in vain it says how many, for the workflow's `error`. */
+export function withAttempts(kind: EffectKind, { result, attempts }: AttemptedResult): EffectResult {
+  if (attempts <= 1 || !result.json.startsWith('{"') || verdictOf(kind, result).succeeded) return result;
+  return { ok: result.ok, json: `{"attempts":${attempts},${result.json.slice(1)}` };
 }
 
 /** Before attempt `attempts + 1`. */

@@ -32,6 +32,8 @@ export interface EngineOptions {
   circuitBreaker?: Pick<CircuitBreakerOptions, 'crashesMax' | 'pauseMs'>;
   /** The version that a stored execution was started with. */
   findVersion: (versionId: number) => Promise<ActiveWorkflow | null>;
+  /** Gives each execution the seed of its random numbers: 32 hexadecimal digits. Absent: by chance. */
+  seeds?: { next(): string };
   log: { warn(message: string): void };
 }
 
@@ -67,7 +69,7 @@ export class ExecutionEngine implements Engine, ExecutionEvents {
   readonly #options: EngineOptions;
   readonly #host: ExecutionHost;
   readonly #ids: ExecutionIds;
-  readonly #seeds = new Seeds();
+  readonly #seeds: { next(): string };
   readonly #breaker: CircuitBreaker;
   readonly #executions = new Set<Execution>();
   readonly #listeners = new Set<(event: ExecutionEvent) => void>();
@@ -80,7 +82,8 @@ export class ExecutionEngine implements Engine, ExecutionEvents {
 
   constructor(options: EngineOptions) {
     this.#options = options;
-    const { store } = options;
+    const { store, seeds = new Seeds() } = options;
+    this.#seeds = seeds;
     const wallMs = store === null ? () => Date.now() : () => Date.now() + store.clockOffsetMs;
     this.#ids = new ExecutionIds(wallMs);
     const { crashesMax, pauseMs } = options.circuitBreaker ?? { crashesMax: 0, pauseMs: 0 };
@@ -90,9 +93,10 @@ export class ExecutionEngine implements Engine, ExecutionEvents {
       effects: options.effects,
       ledger: store?.ledger ?? null,
       incarnation: store?.incarnation ?? null,
+      onCrash: (workflow) => this.#breaker.onEnd(workflow, 'crashed', performance.now()),
       observer: {
         onExecution: (workflow, durability, status, durationMs) => {
-          this.#breaker.onEnd(workflow, status, performance.now());
+          if (status !== 'crashed') this.#breaker.onEnd(workflow, status, performance.now());
           options.observer.onExecution(workflow, durability, status, durationMs);
         },
         onEffect: (kind, durationMs, ok) => options.observer.onEffect(kind, durationMs, ok),

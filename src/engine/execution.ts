@@ -1,10 +1,11 @@
 import type { Care, Dispatcher, RunHandle, RunListener, RunLoss, RunOutcome, Segment } from '../dispatch/port.ts';
-import type { EffectResult, Effects } from '../effects/port.ts';
+import { type EffectResult, type Effects, isKeptJson, type SecretClaims } from '../effects/port.ts';
 import { NflowError } from '../errors.ts';
 import type { TracedEffect } from '../protocol/trace.ts';
 import type { Durability, ExecutionEnd, Incarnation, Ledger, StartedExecution, TriggerKind } from '../store/port.ts';
+import { parseAnswerFile } from './answer-file.ts';
 import { parseAnswerHeaders } from './answer-headers.ts';
-import { type AttemptHost, perform, performEffect } from './effect-attempts.ts';
+import { type AttemptHost, perform, performEffect, withAttempts } from './effect-attempts.ts';
 import { refusalOf } from './effect-grant.ts';
 import { parseEffectOptions } from './effect-options.ts';
 import { type Failure, failureFromGuest, failureOf } from './failure.ts';
@@ -29,6 +30,8 @@ export interface ExecutionHost {
   readonly ledger: Ledger | null;
   readonly incarnation: Incarnation | null;
   readonly observer: EngineObserver;
+  /** A run has used up its VM or ended its process. One whose servers ended, whoever did that, is not told of here. */
+  readonly onCrash?: (workflow: string) => void;
   readonly journalSizeMax: number;
   readonly effectsPerRunMax: number;
   /** Rows of `recorded` executions that may wait for the store. */
@@ -100,6 +103,8 @@ export class Execution implements RunListener {
   #postponed: JournalEffect[] = [];
   /** Segments sent to the runner and not answered: number and time of each. */
   #sent: { segment: number; timeMs: number }[] = [];
+  /** The last of the results that wait for one that is being made again. */
+  #restoring: Promise<void> | null = null;
   #lastSegmentMs = 0;
   #outcome: RunOutcome | null = null;
   /** Puts off the alarm for the next timer of the program; null when none is set. */
@@ -168,6 +173,7 @@ export class Execution implements RunListener {
     this.#dispatchAtMs = 0;
     this.#issued = [];
     this.#postponed = [];
+    this.#restoring = null;
     this.#clearAlarm();
     this.#sent = [{ segment: this.#journal?.firstSegment ?? 0, timeMs }];
     this.#lastSegmentMs = Math.max(this.#lastSegmentMs, timeMs);
@@ -348,7 +354,7 @@ export class Execution implements RunListener {
     if (journal.isReplaying) {
       const next = journal.nextReplay();
       if (isMismatch(next)) this.#failNondeterministic(next);
-      else this.#send(next, next.segment, next.segmentTimeMs);
+      else this.#send(next, next.segment, next.segmentTimeMs, true);
       return;
     }
     for (const effect of this.#takeIssued()) {
@@ -442,16 +448,17 @@ export class Execution implements RunListener {
       // A key of the workflow's own may be of another call.
       isFirstSending: !this.#wasResumed && effect.options?.idempotencyKey == null,
       signal: effect.abort.signal,
+      secrets: secretClaimsOf(this.#start),
     };
     const call = { kind: effect.kind, argumentsJson };
     const performed =
       effect.options === null
         ? perform(kind, call, context).then((result) => ({ result, attempts: 1 }))
         : performEffect(kind, call, context, effect.options, this.#attemptHost());
-    performed.then(({ result, attempts }) => {
+    performed.then((attempted) => {
       reachPoint('after-effect', this.id);
-      effect.attempts = attempts;
-      this.#onResult(effect, result);
+      effect.attempts = attempted.attempts;
+      this.#onResult(effect, withAttempts(kind, attempted));
     });
   }
 
@@ -483,6 +490,7 @@ export class Execution implements RunListener {
   #deliver(effect: JournalEffect): void {
     const journal = this.#journal as Journal;
     if (journal.hasFinished(effect.stepPath)) {
+      effect.fullJson = null;
       if (this.#hasRow) this.#write();
       return;
     }
@@ -490,13 +498,57 @@ export class Execution implements RunListener {
     const timeMs = Math.max(this.#lastSegmentMs, Math.floor(this.#host.wallMs()), effect.dueMs);
     journal.consume(effect, timeMs);
     if (effect.kind !== timerKind) this.#unwrittenSinceMs ||= performance.now();
-    this.#send(effect, effect.segment, timeMs);
+    this.#send(effect, effect.segment, timeMs, false);
   }
 
-  #send(effect: JournalEffect, segment: number, timeMs: number): void {
+  #send(effect: JournalEffect, segment: number, timeMs: number, isReplay: boolean): void {
     this.#lastSegmentMs = Math.max(this.#lastSegmentMs, timeMs);
     this.#sent.push({ segment, timeMs });
-    this.#handle?.deliver(effect.stepPath, effect.seq, effect.ok, effect.json, timeMs);
+    const isWhole = effect.fullJson !== null || !effect.ok || !isKeptJson(effect.json);
+    if (isWhole && this.#restoring === null) {
+      const json = effect.fullJson ?? effect.json;
+      effect.fullJson = null;
+      this.#handle?.deliver(effect.stepPath, effect.seq, effect.ok, json, timeMs, isReplay);
+      return;
+    }
+    // What comes after a result that is being made again waits for it: the program gets them in this order.
+    const handle = this.#handle;
+    const sending: Promise<void> = (this.#restoring ?? Promise.resolve())
+      .then(() => (isWhole ? { ok: effect.ok, json: effect.fullJson ?? effect.json } : this.#restore(effect)))
+      .then((result: EffectResult) => {
+        if (this.#restoring === sending) this.#restoring = null;
+        if (this.#handle !== handle || handle === null || this.#phase !== 'running') return;
+        effect.fullJson = null;
+        if (isWhole || result.kept === effect.json) {
+          handle.deliver(effect.stepPath, effect.seq, result.ok, result.json, timeMs, isReplay);
+        } else {
+          this.#failNotRestored(effect, result);
+        }
+      });
+    this.#restoring = sending;
+  }
+
+  /** Makes a result again of which the record only says how. */
+  #restore(effect: JournalEffect): Promise<EffectResult> {
+    const kind = this.#host.effects.get(effect.kind);
+    const context = {
+      executionId: this.id,
+      workflow: this.#workflow,
+      idempotencyKey: idempotencyKeyOf(this.id, effect),
+      isFirstSending: false,
+      signal: new AbortController().signal,
+    };
+    const call = { kind: effect.kind, argumentsJson: effect.argumentsJson as string };
+    return kind?.restore?.(call, context) ?? Promise.resolve({ ok: false, json: effect.json });
+  }
+
+  /** The program would be told something else than the first time. */
+  #failNotRestored(effect: JournalEffect, result: EffectResult): void {
+    const said = result.ok ? 'it is another one now' : (JSON.parse(result.json) as { message?: string }).message;
+    const message = `the execution was resumed, and what it had read could not be read again: ${said}`;
+    const remedy = 'leave files alone until the workflows that read them have ended';
+    const failure = failureOf('failed', 'nondeterministic', message, this.#workflow, remedy);
+    this.#fail({ ...failure, json: JSON.stringify({ ...JSON.parse(failure.json), node: effect.stepPath }) });
   }
 
   // ---- the store ----------------------------------------------------------------------------------------------------------------
@@ -599,6 +651,7 @@ export class Execution implements RunListener {
       status,
       headers: parseAnswerHeaders(outcome.headersJson),
       body: isNull ? null : outcome.output,
+      ...parseAnswerFile(outcome.headersJson, this.#workflow),
       error: null,
     });
   }
@@ -617,6 +670,7 @@ export class Execution implements RunListener {
   }
 
   #crash(reason: string): void {
+    this.#host.onCrash?.(this.#workflow);
     this.#fail(
       failureOf('crashed', 'run_crashed', reason, this.#workflow, 'see what the node allocates or calls in a loop'),
     );
@@ -869,6 +923,11 @@ const cancelled: EffectResult = {
     retryable: false,
   }),
 };
+
+function secretClaimsOf({ workflow, seed }: ExecutionStart): SecretClaims {
+  const { secrets } = workflow.compiled.uses.resources;
+  return { seed, declared: secrets === undefined ? [] : secrets };
+}
 
 /** Reads how it is to be performed. Null, or its result when that cannot be. */
 function optionsProblem(effect: JournalEffect): EffectResult | null {

@@ -30,7 +30,10 @@ export interface JournalEffect {
   attempts: number;
   state: 'held' | 'open' | 'done';
   ok: boolean;
+  /** What is recorded of the result. */
   json: string;
+  /** The result itself where the record only stands for it, until it is handed out; it can be made again. */
+  fullJson: string | null;
   /** The segment that consumed the result; `notConsumed` before that, or for good when its step ended first. */
   segment: number;
   segmentTimeMs: number;
@@ -256,8 +259,9 @@ export class Journal {
   answer(effect: JournalEffect, result: EffectResult): void {
     effect.state = 'done';
     effect.ok = result.ok;
-    effect.json = result.json;
-    this.size += result.json.length;
+    effect.json = result.kept ?? result.json;
+    effect.fullJson = result.kept === undefined ? null : result.json;
+    this.size += effect.json.length;
   }
 
   /** Gives a result the next segment of the program. One that was written as not consumed is written again. */
@@ -392,6 +396,7 @@ function createEffect(
     state: 'held',
     ok: false,
     json: '',
+    fullJson: null,
     segment: notConsumed,
     segmentTimeMs: 0,
     issued: false,

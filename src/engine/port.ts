@@ -25,6 +25,14 @@ export interface ExecutionRequest {
   receivedMs: number;
 }
 
+/** A file of the workflow's, as it was when the program looked at it. */
+export interface AnswerFile {
+  workflow: string;
+  area: 'own' | 'shared';
+  path: string;
+  version: string;
+}
+
 /** What the caller answers. */
 export interface Answer {
   /** Null when no execution exists (bad body, refused before its start). */
@@ -35,6 +43,8 @@ export interface Answer {
   headers: Record<string, string | string[]> | null;
   /** JSON text of the output, or null for an empty body. When the workflow set a content type other than JSON and the output is a JSON string, the server sends the string itself. */
   body: Uint8Array | null;
+  /** A file to answer with instead of the body. */
+  file?: AnswerFile;
   /** Set when the execution did not succeed; `body` is then null. */
   error: NflowError | null;
 }

@@ -53,12 +53,26 @@ export function createTestRuns(dispatcher: Dispatcher, effects: Effects): TestRu
   };
 }
 
-async function runOnce(request: TestRunRequest, dispatcher: Dispatcher, effects: Effects): Promise<TestRunResult> {
+/** What a test decides instead of the machine. */
+export interface TestWorld {
+  /** The clock, ms since the epoch. */
+  nowMs?: () => number;
+  /** Of random numbers: 32 hexadecimal digits. */
+  seed?: string;
+}
+
+export async function runOnce(
+  request: TestRunRequest,
+  dispatcher: Dispatcher,
+  effects: Effects,
+  { nowMs = Date.now, seed }: TestWorld = {},
+): Promise<TestRunResult> {
   const history = new HistoryOfOne();
   const engine = createEngine({
     dispatcher,
     effects: request.dryRun ? withoutUnsafe(effects) : effects,
-    store: storeAround(history),
+    store: storeAround(history, nowMs),
+    ...(seed === undefined ? {} : { seeds: { next: () => seed } }),
     observer: { onExecution: () => {}, onEffect: () => {} },
     recordedBufferMax: 0,
     findVersion: async () => null,
@@ -73,7 +87,7 @@ async function runOnce(request: TestRunRequest, dispatcher: Dispatcher, effects:
       program: workflow.program,
       compiled: { ...workflow.compiled, durability: 'durable' },
     };
-    const startedAtMs = Date.now();
+    const startedAtMs = nowMs();
     const answer = await new Promise<Answer>((resolve) => {
       const receivedMs = performance.now();
       engine.execute({ workflow: durable, trigger: 'manual', inputJson, body, receivedMs }, resolve);
@@ -106,11 +120,13 @@ class HistoryOfOne implements Ledger {
   }
 }
 
-function storeAround(ledger: Ledger): EngineStore {
+function storeAround(ledger: Ledger, nowMs: () => number): EngineStore {
   return {
     ledger,
     incarnation: { id: '', onFenced: () => {}, mayAct: true, takeOver: async () => 0 },
-    clockOffsetMs: 0,
+    get clockOffsetMs() {
+      return nowMs() - Date.now();
+    },
     classSlot: () => 0,
     isAvailable: async () => true,
   };

@@ -25,6 +25,7 @@ import type { HostAnswer, HostExchange, HostRequest, WebHost, WebPart } from './
  *   E failed httpStatus headers output error trace logs effects \n …   the run has ended
  *   S effects finished logs \n …                                        it waits for effects
  *   B \n message                                                        the body is not JSON; nothing has run
+ *   M \n                                                                 from `drain`: there are micro-tasks again, drain once more
  */
 export interface Kernel {
   /** Brings a part of the web platform: the source text of its function. Before `load`. */
@@ -73,6 +74,7 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
     usesCtx: boolean;
     usesNodes: boolean;
     usesPrev: boolean;
+    usesError: boolean;
     /** JSON text of the node's name, for traces. */
     nameJson: string;
   }
@@ -104,6 +106,9 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
     attempt: number;
     seq: number;
     open: boolean;
+    failed: boolean;
+    /** Of the step whose failure has led here. */
+    errorJson: string | null;
     pending: Map<number, PendingEffect> | null;
     /** By `seq`. */
     timers: Map<number, Timer> | null;
@@ -132,6 +137,8 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
     step: Step | null;
     outputs: Map<string, string>;
     prevJson: string | null;
+    /** For the next step: why the one before it has failed. */
+    errorJson: string | null;
     /** Entries without their output, and the outputs, in order. */
     traceEntries: string[];
     traceOutputs: string[];
@@ -157,6 +164,10 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
   let compiled = new Map<string, CompiledNode>();
   let currentTimeMs = 0;
   let current: Run | null = null;
+  /** While modules are evaluated: what `Math.random` takes from. */
+  let moduleRandom: RandomSource | null = null;
+  /** What modules put on `globalThis` while they were evaluated: each step begins with it. */
+  let moduleGlobals: Map<PropertyKey, unknown> | null = null;
   const runs = new Map<number, Run>();
 
   // ---- errors --------------------------------------------------------------------------------------------------------------------
@@ -220,12 +231,45 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
       )
       .join('\n');
 
+  const failureCodeOf = (error: unknown): string => KernelError.codeOf(error) ?? 'node_failed';
+
+  const failureTextOf = (error: unknown): string =>
+    typeof error === 'object' && error !== null ? readText(error, 'message') || textOf(error) : textOf(error);
+
+  /** What a failure is to the node that `onError` leads to: JSON text. */
+  const errorJsonOf = (error: unknown, node: string): string => {
+    const isObject = typeof error === 'object' && error !== null;
+    const plain = (key: string): string | number | boolean | null => {
+      const value = isObject ? readPlain(error, key) : undefined;
+      return typeof value === 'string' ? cut(value, 200) : (value ?? null);
+    };
+    return stringify({
+      code: failureCodeOf(error),
+      message: cut(failureTextOf(error)),
+      node,
+      reason: plain('reason'),
+      status: plain('status'),
+      attempts: plain('attempts') ?? 1,
+    });
+  };
+
+  /** Where in the author's own text of the node it was thrown; null when the stack does not tell. */
+  const placeOf = (stack: string, node: string): { line: number; column: number } | null => {
+    for (const [, at, line, column] of stack.matchAll(/nflow\/([^\s:)]+):(\d+):(\d+)/g)) {
+      if (at === node) return { line: Number(line) - linesBefore, column: Number(column) };
+    }
+    return null;
+  };
+
+  const stackTextOf = (error: unknown): string =>
+    typeof error === 'object' && error !== null ? cut(readText(error, 'stack'), 4 * textMax) : '';
+
   /** Everything about a failure that the history keeps: JSON text. */
   const describeError = (error: unknown, node: string, pointer: string | null): string => {
-    const code = KernelError.codeOf(error) ?? 'node_failed';
+    const code = failureCodeOf(error);
     const isObject = typeof error === 'object' && error !== null;
-    const stack = isObject ? cut(readText(error, 'stack'), 4 * textMax) : '';
-    const message = isObject ? readText(error, 'message') || textOf(error) : textOf(error);
+    const stack = stackTextOf(error);
+    const message = failureTextOf(error);
     const described: Record<string, unknown> = {
       code,
       message: cut(message),
@@ -234,12 +278,7 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
     };
     const name = isObject ? readText(error, 'name') : '';
     if (name !== '' && name !== 'NflowError') described.name = cut(name, 200);
-    for (const [, at, line, column] of stack.matchAll(/nflow\/([^\s:)]+):(\d+):(\d+)/g)) {
-      if (at !== node) continue;
-      described.line = Number(line) - linesBefore;
-      described.column = Number(column);
-      break;
-    }
+    Object.assign(described, placeOf(stack, node));
     if (pointer !== null) described.pointer = pointer;
     if (isObject && effectCodes.includes(code)) {
       for (const key of ['reason', 'retryable', 'status']) {
@@ -379,6 +418,25 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
     attempt: step.attempt,
   });
 
+  /** What stands for a secret: `protocol/secret-placeholder.ts`. The gateway draws the same token. */
+  const secretRef = (step: Step, name: unknown): string => {
+    if (typeof name !== 'string' || !/^[A-Za-z_][A-Za-z0-9_]{0,62}$/.test(name)) {
+      throw new KernelError(
+        'node_failed',
+        `the name of a secret has letters, digits and _, at most 63; got ${cut(textOf(name), 100)}`,
+      );
+    }
+    const random = parts.createRandomSource(step.run.seed, `secret ${name}`);
+    let token = '';
+    for (let i = 0; i < 4; i++) token += random.word().toString(16).padStart(8, '0');
+    return `nflow-secret.${name}.${token}`;
+  };
+
+  const viewSecrets = (step: Step): unknown =>
+    new Proxy(freeze({ __proto__: null }), {
+      get: (_, name) => (typeof name === 'string' ? secretRef(step, name) : undefined),
+    });
+
   const readScope = (step: Step, name: ScopeName): unknown => {
     step.scope ??= {};
     const scope = step.scope;
@@ -399,6 +457,12 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
         break;
       case 'execution':
         value = viewExecution(step);
+        break;
+      case 'secrets':
+        value = viewSecrets(step);
+        break;
+      case 'error':
+        value = step.errorJson === null ? undefined : parse(step.errorJson);
         break;
       default:
         value = undefined;
@@ -556,7 +620,7 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
       effectCodes.includes(described.code as string) ? (described.code as string) : 'effect_failed',
       typeof described.message === 'string' ? described.message : 'the effect failed',
     );
-    for (const key of ['reason', 'retryable']) {
+    for (const key of ['reason', 'retryable', 'status', 'attempts']) {
       if (described[key] !== undefined)
         defineProperty(error, key, { value: described[key], enumerable: true, writable: true, configurable: true });
     }
@@ -569,8 +633,17 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
     body: unknown;
   }
 
+  interface HttpAnswer {
+    status: number;
+    headers: Record<string, unknown>;
+    bodyKind: string;
+    bodyText: string;
+    /** How often it was asked for, where that was more than once in vain. */
+    attempts?: number;
+  }
+
   const decodeHttp = (json: string): HttpResponse => {
-    const raw = parse(json) as { status: number; headers: Record<string, unknown>; bodyKind: string; bodyText: string };
+    const raw = parse(json) as HttpAnswer;
     let body: unknown = raw.bodyKind === 'none' ? null : raw.bodyText;
     if (raw.bodyKind === 'json') {
       try {
@@ -588,7 +661,10 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
       const response = decodeHttp(json);
       if (response.status < 400) return response;
       const error = new KernelError('effect_failed', `${what} answered ${response.status}`);
+      const { attempts } = parse(json) as HttpAnswer;
       defineProperty(error, 'status', { value: response.status, enumerable: true, writable: true, configurable: true });
+      if (attempts !== undefined)
+        defineProperty(error, 'attempts', { value: attempts, enumerable: true, writable: true, configurable: true });
       defineProperty(error, 'response', { value: response, enumerable: false, writable: true, configurable: true });
       throw error;
     };
@@ -597,6 +673,11 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
     headers?: Record<string, unknown>;
     query?: Record<string, unknown>;
     body?: unknown;
+    auth?: unknown;
+    form?: unknown;
+    multipart?: unknown;
+    tls?: unknown;
+    saveTo?: unknown;
     timeout?: string | number;
     redirect?: string;
   }
@@ -613,6 +694,10 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
     }
     return sorted;
   };
+
+  /** A copy that JSON can hold; undefined for what is not given. */
+  const plainOrNothing = (value: unknown, what: string): unknown =>
+    value === undefined || value === null ? undefined : parse(toJson(value, what));
 
   const requestHttp = (
     step: Step,
@@ -639,6 +724,12 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
         bodyKind,
         timeoutMs: given.timeout === undefined ? null : durationMs(given.timeout, 'timeout'),
         redirect: given.redirect === 'manual' ? 'manual' : 'follow',
+        // Left out where they are not given: a call looks as it always has.
+        auth: plainOrNothing(given.auth, 'auth'),
+        form: plainOrNothing(given.form, 'form'),
+        multipart: plainOrNothing(given.multipart, 'multipart'),
+        tls: plainOrNothing(given.tls, 'tls'),
+        saveTo: plainOrNothing(given.saveTo, 'saveTo'),
       };
       return issue(step, 'http', stringify(call), expectSuccess(`${verb} ${target.split('?')[0] as string}`), options);
     } catch (error) {
@@ -744,8 +835,8 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
 
   /** A node `http`: its fields are what `ctx.http` takes, and its timeout is one of the arguments. */
   const requestOfNode = (step: Step, fields: Record<string, unknown>, options: EffectOptions): Promise<unknown> => {
-    const { method = 'GET', url, headers, query, body } = fields as Record<string, never>;
-    const given = { headers, query, body, timeout: options.timeoutMs as number };
+    const { method = 'GET', url, ...others } = fields as Record<string, never>;
+    const given: HttpOptions = { ...others, timeout: options.timeoutMs as number };
     return requestHttp(step, String(method), String(url), given, withoutTimeout(options));
   };
 
@@ -897,6 +988,10 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
         return Promise.reject(error);
       }
     }
+    /** A text that stands for the secret: the gateway puts the value in its place. */
+    secretRef(name: string): string {
+      return secretRef(this.#step, name);
+    }
     now(): number {
       return currentTimeMs;
     }
@@ -1044,7 +1139,7 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
       if (timer.periodMs >= 0) armTimer(step, timer, timer.periodMs);
       timer.callback(...timer.values);
     } catch (error) {
-      if (step.open) failRun(step, error);
+      if (step.open) leaveFailed(step, error);
     }
   };
 
@@ -1104,6 +1199,8 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
     attempt: 1,
     seq: 0,
     open: true,
+    failed: false,
+    errorJson: run.errorJson,
     pending: null,
     timers: null,
     timerSeq: 0,
@@ -1210,11 +1307,41 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
     const pointer = failingPointer;
     failingPointer = null;
     closeStep(step);
+    step.failed = true;
     run.step = null;
     run.traceEntries.push(entryOf(step, 0));
     run.traceOutputs.push('null');
     const text = described ?? describeError(error, step.node.definition.name, pointer);
     answerEnd(run, 1, httpStatus, '', '', text, traceOf(run, 'null'));
+  };
+
+  /**
+   * The step has failed: the run goes on with the node of its `onError`, which is returned, or ends. The step's entry says failed, and
+   * has the error in the place of an output, so that a resume comes to the same node with the same error.
+   */
+  const failStep = (step: Step, error: unknown): CompiledNode | null => {
+    const { run } = step;
+    const { name, onError } = step.node.definition;
+    if (onError === undefined) {
+      failRun(step, error);
+      return null;
+    }
+    failingPointer = null;
+    const errorJson = errorJsonOf(error, name);
+    const place = placeOf(stackTextOf(error), name);
+    const at = place === null ? '' : ` at line ${place.line}, column ${place.column}`;
+    log(step, 'warn', [`failed${at} and goes on with the node "${onError}": ${failureTextOf(error)}`]);
+    closeStep(step);
+    step.failed = true;
+    run.traceEntries.push(entryOf(step, 0));
+    run.traceOutputs.push(errorJson);
+    run.errorJson = errorJson;
+    return compiled.get(onError) as CompiledNode;
+  };
+
+  const leaveFailed = (step: Step, error: unknown): void => {
+    const next = failStep(step, error);
+    if (next !== null) advance(step.run, next);
   };
 
   /** Runs nodes until one waits or the run ends. */
@@ -1223,11 +1350,12 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
     while (node !== null) {
       const step = openStep(run, node);
       run.step = step;
+      run.errorJson = null;
       try {
         node = enter(step);
       } catch (error) {
-        failRun(step, error);
-        return;
+        // A listener that threw has failed it already.
+        node = step.failed ? null : failStep(step, error);
       }
     }
   };
@@ -1238,7 +1366,7 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
     try {
       next = completeStep(step, toJson(value, 'the result'));
     } catch (error) {
-      failRun(step, error);
+      leaveFailed(step, error);
       return;
     }
     if (next !== null) advance(step.run, next);
@@ -1248,7 +1376,42 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
     promise.then(
       (value) => settle(step, value),
       (error: unknown) => {
-        if (step.open) failRun(step, error);
+        if (step.open) leaveFailed(step, error);
+      },
+    );
+    return null;
+  };
+
+  /** Answers with a file: it is looked for first, so that what is not there fails the node instead of breaking the answer. */
+  const answerFile = (
+    step: Step,
+    status: number,
+    headers: Record<string, string | string[]> | null,
+    path: unknown,
+    area: string,
+  ): null => {
+    if (typeof path !== 'string') {
+      throw new KernelError('node_failed', `file must be the path of a file; got ${cut(textOf(path), 100)}`);
+    }
+    issue(step, 'file', stringify({ operation: 'stat', path, area }), parse).then(
+      (found) => {
+        if (!step.open) return;
+        const { run } = step;
+        const entry = found as { type: string; size: number; version: string } | null;
+        if (entry?.type !== 'file') {
+          leaveFailed(step, new KernelError('effect_failed', `there is no file ${cut(textOf(path), 200)}`));
+          return;
+        }
+        const { size, version } = entry;
+        const output = stringify({ file: { path, area, size } });
+        closeStep(step);
+        run.traceEntries.push(entryOf(step, 1));
+        run.traceOutputs.push(output);
+        const told = { ...headers, 'nflow-file': stringify({ path, area, version }) };
+        endRun(run, status, stringify(told), output);
+      },
+      (error: unknown) => {
+        if (step.open) leaveFailed(step, error);
       },
     );
     return null;
@@ -1265,6 +1428,7 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
           node.usesCtx ? new GuestContext(step) : undefined,
           node.usesNodes ? viewNodes(run) : undefined,
           node.usesPrev && run.prevJson !== null ? parse(run.prevJson) : undefined,
+          node.usesError && step.errorJson !== null ? parse(step.errorJson) : undefined,
         );
         // A listener of an event threw: that has ended the step.
         if (!step.open) return null;
@@ -1307,6 +1471,12 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
           );
         }
         const headers = sortedTexts(render(step, definition.headers, 'headers'), 'headers');
+        if (definition.file !== undefined) {
+          const path = render(step, definition.file.path, 'file');
+          return answerFile(step, status, headers, path, definition.file.area);
+        }
+        // A name that the kernel itself uses, see `answerFile`.
+        if (headers !== null) delete headers['nflow-file'];
         const body = renderJson(step, definition.body, 'body');
         if (body.length > limits.outputSizeMax) {
           throw new KernelError(
@@ -1401,7 +1571,7 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
 
   parts.installClock(
     () => currentTimeMs,
-    () => randomOf(currentStep()).double(),
+    () => (moduleRandom ?? randomOf(currentStep())).double(),
   );
   const realm = parts.hardenRealm();
   realm.freezeAll([KernelError.prototype, ...closedClasses.splice(0)]);
@@ -1432,17 +1602,32 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
     clearTimer,
     fail(error) {
       const step = current?.step;
-      if (step?.open === true) failRun(step, error);
+      if (step?.open !== true) return;
+      const next = failStep(step, error);
+      // The code that has failed is still under way: the next node begins when it has come to a stop.
+      if (next !== null) Promise.resolve().then(() => advance(step.run, next));
     },
     request: requestForFetch,
     stepGlobals(create) {
       const step = current?.step;
-      if (step == null) return null;
-      if (create) step.globals ??= new Map();
-      return step.globals;
+      if (step == null) return moduleRandom === null ? null : moduleGlobals;
+      if (create) step.globals ??= new Map(moduleGlobals);
+      return step.globals ?? moduleGlobals;
     },
   };
   const webScope: Record<string, unknown> = {};
+
+  /** No step is there yet: the clock stands still, nothing is logged, and what would wait or call fails. */
+  const evaluateModules = (source: string): Record<string, unknown> => {
+    // The same in every VM, so that a replay in another one meets the same modules.
+    moduleRandom = parts.createRandomSource('0'.repeat(32), 'modules');
+    moduleGlobals = new Map();
+    try {
+      return PlainFunction(`"use strict";${source}\n//# sourceURL=nflow:modules`)() as Record<string, unknown>;
+    } finally {
+      moduleRandom = null;
+    }
+  };
 
   // ---- what the host calls ----------------------------------------------------------------------------------------------------------
 
@@ -1460,14 +1645,15 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
     if (run.answer !== null) return run.answer;
     if (run.pendingCount === 0 && run.pendingTimers === 0) {
       // Nothing can ever wake it: without this it would wait for its timeout.
-      failRun(
+      leaveFailed(
         run.step as Step,
         new KernelError(
           'node_failed',
           'the code waits for a promise that nothing can settle; await only what ctx, fetch and timers give, or settle it',
         ),
       );
-      return run.answer as unknown as string;
+      // Along its `onError` there may be code that has begun and goes on in micro-tasks.
+      return run.answer ?? 'M\n';
     }
     if (!run.isKept) {
       run.isKept = true;
@@ -1524,19 +1710,33 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
       realm.seal();
       program = parse(programJson) as Program;
       compiled = new Map();
+      let imported: Record<string, unknown> = {};
+      try {
+        if (program.modules !== undefined) imported = evaluateModules(program.modules);
+      } catch (error) {
+        return describeError(
+          new KernelError('node_failed', `what the workflow imports could not be evaluated: ${failureTextOf(error)}`),
+          program.start,
+          null,
+        );
+      }
       for (const definition of program.nodes) {
         let run: AnyFunction | null = null;
         const uses = definition.type === 'code' ? definition.code.uses : [];
         try {
           if (definition.type === 'code') {
             const construct = definition.code.async ? AsyncFunction : PlainFunction;
+            const { imports = [] } = definition.code;
             run = construct(
+              ...imports.map(({ local }) => local),
               'input',
               'ctx',
               'nodes',
               'prev',
+              ...(uses.includes('error') ? ['error'] : []),
               `"use strict";\n${definition.code.source}\n//# sourceURL=nflow/${definition.name}`,
             );
+            if (imports.length > 0) run = run.bind(undefined, ...imports.map(({ key }) => imported[key]));
           } else {
             compileExpressions(definition);
           }
@@ -1550,6 +1750,7 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
           usesCtx: uses.includes('ctx'),
           usesNodes: uses.includes('nodes'),
           usesPrev: uses.includes('prev'),
+          usesError: uses.includes('error'),
           nameJson: stringify(definition.name),
         });
       }
@@ -1591,6 +1792,7 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
         step: null,
         outputs: new Map(),
         prevJson: null,
+        errorJson: null,
         traceEntries: [],
         traceOutputs: [],
         reported: 0,
@@ -1618,10 +1820,14 @@ export function createKernel(parts: KernelParts, limits: GuestLimits): Kernel {
           const outputJson = stringify(entry[5] ?? null);
           run.traceEntries.push(stringify(entry.slice(0, 5)).slice(0, -1));
           run.traceOutputs.push(outputJson);
-          run.outputs.set(entry[0], outputJson);
-          run.prevJson = outputJson;
-          const node = compiled.get(entry[0]) as CompiledNode;
-          const next = nextOf(node.definition, outputJson);
+          const { definition } = compiled.get(entry[0]) as CompiledNode;
+          const hasFailed = entry[2] === 0;
+          run.errorJson = hasFailed ? outputJson : null;
+          if (!hasFailed) {
+            run.outputs.set(entry[0], outputJson);
+            run.prevJson = outputJson;
+          }
+          const next = hasFailed ? (definition.onError ?? null) : nextOf(definition, outputJson);
           first = next === null ? null : (compiled.get(next) as CompiledNode);
         }
         run.reported = run.traceEntries.length;

@@ -32,10 +32,38 @@ export interface DatabasePoolStats {
   historyBytes: number;
 }
 
+/** State of this server's own Redis. */
+export interface RedisStats {
+  isUp: boolean;
+  callsTotal: number;
+  failedTotal: number;
+}
+
+/** State of the cache, asked for at a scrape. */
+export interface CacheStats {
+  hitsTotal: number;
+  missesTotal: number;
+  evictedTotal: number;
+  entries: number;
+  bytes: number;
+}
+
+/** State of the connections to a database that workflows query, asked for at a scrape. */
+export interface DatasourcePoolStats {
+  datasource: string;
+  size: number;
+  inUse: number;
+  waiting: number;
+  exhaustedTotal: number;
+}
+
 export interface MetricSources {
+  datasources?: () => DatasourcePoolStats[];
   vmPool?: () => VmPoolStats;
   databasePool?: () => DatabasePoolStats;
   circuits?: () => CircuitStats;
+  cache?: () => CacheStats | undefined;
+  redis?: () => RedisStats | undefined;
 }
 
 export interface Metrics {
@@ -85,7 +113,10 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
   if (options.processMetrics ?? true) collectDefaultMetrics({ register: registry });
   addVmGauges(registry, sources, options.vmPoolMetrics ?? true);
   addDatabaseGauges(registry, sources);
+  addDatasourceGauges(registry, sources);
   addCircuitGauges(registry, sources);
+  addCacheGauges(registry, sources);
+  addRedisGauges(registry, sources);
 
   const executions = new TalliedCounter({
     name: 'nflow_executions_total',
@@ -263,6 +294,45 @@ function addCircuitGauges(registry: Registry, sources: MetricSources): void {
   add('counter', 'nflow_circuits_opened_total', 'Times that a workflow was paused', (stats) => stats.openedTotal);
 }
 
+function addCacheGauges(registry: Registry, sources: MetricSources): void {
+  const add = (kind: 'gauge' | 'counter', name: string, help: string, read: (stats: CacheStats) => number): void =>
+    addScraped(registry, kind, name, help, () => {
+      const stats = sources.cache?.();
+      return stats === undefined ? null : read(stats);
+    });
+  add('counter', 'nflow_cache_hits_total', 'Values given from the cache', (stats) => stats.hitsTotal);
+  add(
+    'counter',
+    'nflow_cache_misses_total',
+    'Values asked of the cache that it did not have',
+    (stats) => stats.missesTotal,
+  );
+  add(
+    'counter',
+    'nflow_cache_evicted_total',
+    'Values that left the cache before their time because there was no room',
+    (stats) => stats.evictedTotal,
+  );
+  add('gauge', 'nflow_cache_entries', 'Values in the memory of the cache', (stats) => stats.entries);
+  add('gauge', 'nflow_cache_bytes', 'Memory that the cache takes', (stats) => stats.bytes);
+}
+
+function addRedisGauges(registry: Registry, sources: MetricSources): void {
+  const add = (kind: 'gauge' | 'counter', name: string, help: string, read: (stats: RedisStats) => number): void =>
+    addScraped(registry, kind, name, help, () => {
+      const stats = sources.redis?.();
+      return stats === undefined ? null : read(stats);
+    });
+  add('gauge', 'nflow_redis_up', 'Whether Redis answers; 0 where none is configured', (stats) => (stats.isUp ? 1 : 0));
+  add('counter', 'nflow_redis_calls_total', 'Calls to Redis', (stats) => stats.callsTotal);
+  add(
+    'counter',
+    'nflow_redis_failed_calls_total',
+    'Calls to Redis that had no answer, or were not made while it was away',
+    (stats) => stats.failedTotal,
+  );
+}
+
 function addDatabaseGauges(registry: Registry, sources: MetricSources): void {
   const add = (name: string, help: string, read: (stats: DatabasePoolStats) => number): void =>
     addScraped(registry, 'gauge', name, help, () => {
@@ -278,6 +348,35 @@ function addDatabaseGauges(registry: Registry, sources: MetricSources): void {
     (stats) => stats.defaultPartitionRows,
   );
   add('nflow_history_bytes', 'Disk space of executions and journals with their indexes', (stats) => stats.historyBytes);
+}
+
+function addDatasourceGauges(registry: Registry, sources: MetricSources): void {
+  const labelNames = ['datasource'] as const;
+  const add = (name: string, help: string, read: (stats: DatasourcePoolStats) => number): void => {
+    new Gauge({
+      name,
+      help,
+      labelNames,
+      registers: [registry],
+      collect() {
+        for (const stats of sources.datasources?.() ?? []) this.set({ datasource: stats.datasource }, read(stats));
+      },
+    });
+  };
+  add('nflow_datasource_pool_size', 'Connections to a datasource', (stats) => stats.size);
+  add('nflow_datasource_pool_in_use', 'Connections to a datasource with a call under way', (stats) => stats.inUse);
+  add('nflow_datasource_pool_waiting', 'Calls that wait for a connection to a datasource', (stats) => stats.waiting);
+  new Counter({
+    name: 'nflow_datasource_pool_exhausted_total',
+    help: 'Calls that failed because every connection to a datasource was in use',
+    labelNames,
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const { datasource, exhaustedTotal } of sources.datasources?.() ?? [])
+        this.inc({ datasource }, exhaustedTotal);
+    },
+  });
 }
 
 /** A series whose value is asked for at a scrape; null: not there yet. */

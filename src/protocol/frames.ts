@@ -41,6 +41,8 @@ export const frameType = {
  *   returning   it was here before: the results that it asks for first are known, and follow at once
  */
 export const startFlag = { careful: 1, returning: 2 } as const;
+/** `flags` of a deliver frame. */
+export const deliverFlag = { replay: 1 } as const;
 /** `flags` of an end frame. */
 export const endFlag = { failed: 1 } as const;
 /** `a` of a loss frame: why the runner gave the run up. */

@@ -28,7 +28,7 @@ export type Template =
   | { kind: 'object'; entries: [key: string, value: Template][] }
   | { kind: 'array'; items: Template[] };
 
-/** User code: the body of a function of `(input, ctx, nodes, prev)`. */
+/** User code: the body of a function of `(input, ctx, nodes, prev)`, and of `error` where it mentions that. */
 export interface Code {
   /** JavaScript: types are already replaced by blanks, so lines and columns are the author's. */
   source: string;
@@ -40,11 +40,15 @@ export interface Code {
    */
   async: boolean;
   /** Parameters that the code mentions; the others are not even parsed. */
-  uses: ('input' | 'ctx' | 'nodes' | 'prev')[];
+  uses: ('input' | 'ctx' | 'nodes' | 'prev' | 'error')[];
+  /** Names that it imports, with the key of each in what the program's modules return. Left out where there are none. */
+  imports?: { local: string; key: string }[];
 }
 
 interface NodeBase {
   name: string;
+  /** The node to go on with when this one has failed; absent: the run fails. */
+  onError?: string;
 }
 
 export type ProgramNode = NodeBase &
@@ -53,7 +57,14 @@ export type ProgramNode = NodeBase &
     | { type: 'if'; condition: Expression; then: string | null; else: string | null }
     | { type: 'switch'; value: Expression | null; cases: SwitchCase[]; default: string | null }
     | { type: 'set'; values: Template; next: string | null }
-    | { type: 'respond'; status: Template; headers: Template | null; body: Template | null }
+    | {
+        type: 'respond';
+        status: Template;
+        headers: Template | null;
+        body: Template | null;
+        /** Answers with a file instead of the body; absent for most. */
+        file?: { path: Template; area: 'own' | 'shared' };
+      }
     | { type: 'fail'; code: Template; message: Template; status: Template; details: Template | null }
     | { type: 'end'; output: Template | null }
     | {
@@ -98,6 +109,11 @@ export interface Program {
   effectParts: string[];
   /** `shared`: runs follow each other in one realm that keeps nothing of them. `fresh`: each run has a realm of its own. */
   isolation: 'shared' | 'fresh';
+  /**
+   * The packages that its code imports: the body of a function that is run once in each realm and returns all that is imported. A VM
+   * of such a program holds one unfinished run, since modules keep what they like. Left out where nothing is imported.
+   */
+  modules?: string;
 }
 
 /** Limits that the kernel enforces; the gateway checks again what it is sent. Sizes are in UTF-16 code units of JSON text. */

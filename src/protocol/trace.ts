@@ -3,7 +3,8 @@
  * An array of steps, each an array, so that a row stays small:
  *
  *   [path, attempt, status, startUs, durationUs, output]
- *    |     |        |       |        |           '-- JSON value; absent when it is the run's output (the last step)
+ *    |     |        |       |        |           '-- JSON value; absent when it is the run's output (the last step);
+ *    |     |        |       |        |               of a failed step from which the run went on (onError), the error
  *    |     |        |       |        '-- wall time of the step in microseconds
  *    |     |        |       '-- microseconds since the run's first segment began
  *    |     |        '-- 1 succeeded, 0 failed, 2 running

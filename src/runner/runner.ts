@@ -1,6 +1,15 @@
 import { writeSync } from 'node:fs';
 import type { Socket } from 'node:net';
-import { endFlag, type Frame, FrameReader, FrameWriter, frameType, lossReason, startFlag } from '../protocol/frames.ts';
+import {
+  deliverFlag,
+  endFlag,
+  type Frame,
+  FrameReader,
+  FrameWriter,
+  frameType,
+  lossReason,
+  startFlag,
+} from '../protocol/frames.ts';
 import { type RunnerSettings, runnerAnnounceFd } from '../protocol/runner-settings.ts';
 import { noTimeout, SegmentInterrupted, type Vm } from './vm.ts';
 import { halfFull, nearlyFull, VmPool } from './vm-pool.ts';
@@ -13,6 +22,17 @@ interface HostedProgram {
   quickSegments: number;
 }
 
+/** A run that is to be started. */
+interface StartOrder {
+  token: number;
+  programId: number;
+  careful: boolean;
+  isReturning: boolean;
+  /** `performance.now()` of this process at which its wall time is over. */
+  deadlineMs: number;
+  text: () => string;
+}
+
 /** What a run in a VM is known by here. */
 interface HostedRun {
   vm: Vm;
@@ -21,7 +41,7 @@ interface HostedRun {
   deadlineMs: number;
   /** One of several that may have ended a runner: treated as if its program were unknown. */
   careful: boolean;
-  /** It comes back by replay: what it waits for follows at once. */
+  /** It comes back by replay, and has not been given anything new yet: what it waits for follows at once. */
   isReturning: boolean;
   /** Known by its token: from its first segment that did not end it. */
   isWaiting: boolean;
@@ -48,8 +68,13 @@ const sampledAfterMs = 1;
 const sampledAnswerSize = 128 * 1024;
 /** Weight of a wait in the learned mean. */
 const waitRate = 0.1;
-/** A run that comes back keeps its VM for this long after each segment: else several of them could keep each other from getting on. */
-const returningMs = 100;
+/**
+ * A run that comes back keeps its VM until it was given something new, which follows at once: else several of them could keep each other
+ * from getting on for ever. For no longer than this after each segment, should it not follow.
+ */
+const returningMs = 1000;
+/** Runs that wait for a VM because of those that have come back are looked at after each batch, and this often. */
+const heldAgainMs = 20;
 /** Runs that waited for longer than this leave their VM when the pool or the VM is over half full. */
 const longWaitMs = 1000;
 const sweepIntervalMs = 250;
@@ -79,6 +104,9 @@ export class Runner {
   #reportedStats = '';
   #isPreloading = false;
   #sweepTimer: NodeJS.Timeout | null = null;
+  /** Starts that wait because every VM is claimed by a run that has just come back. */
+  #held: StartOrder[] = [];
+  #heldTimer: NodeJS.Timeout | null = null;
 
   constructor(socket: Socket) {
     this.#socket = socket;
@@ -86,11 +114,20 @@ export class Runner {
   }
 
   #work(chunk: Buffer): void {
+    this.#openBatch();
+    this.#reader.push(chunk, this.#onFrame);
+    if (this.#held.length > 0) this.#beginHeld();
+    this.#closeBatch();
+  }
+
+  #openBatch(): void {
     this.#batchStartMs = performance.now();
     this.#flushedMs = this.#batchStartMs;
     const used = process.threadCpuUsage();
     this.#batchCpuMs = (used.user + used.system) / 1000;
-    this.#reader.push(chunk, this.#onFrame);
+  }
+
+  #closeBatch(): void {
     this.#announce(0);
     this.#flush();
   }
@@ -153,6 +190,7 @@ export class Runner {
     this.#settings = settings;
     const pool = new VmPool(settings, {
       expectedWaitMs: (vm, nowMs) => this.#expectedWaitMs(vm, nowMs),
+      isClaimed: (vm, nowMs) => vm.returning.size > 0 && nowMs < vm.claimedUntilMs,
       evictAll: (vm) => this.#evictAll(vm),
     });
     this.#pool = pool;
@@ -185,17 +223,52 @@ export class Runner {
   }
 
   #start(frame: Frame): void {
-    const token = frame.run;
+    const nowMs = performance.now();
+    const order: StartOrder = {
+      token: frame.run,
+      programId: frame.a,
+      careful: (frame.flags & startFlag.careful) !== 0,
+      isReturning: (frame.flags & startFlag.returning) !== 0,
+      deadlineMs: nowMs + frame.b,
+      text: () => frame.wholeText(),
+    };
+    if (!(this.#pool as VmPool).isCrowded(order.programId, nowMs)) {
+      this.#begin(order, nowMs);
+      return;
+    }
+    const text = frame.wholeText();
+    this.#held.push({ ...order, text: () => text });
+    this.#heldTimer ??= setTimeout(() => this.#lookAtHeld(), heldAgainMs);
+  }
+
+  #lookAtHeld(): void {
+    this.#heldTimer = null;
+    this.#openBatch();
+    this.#beginHeld();
+    this.#closeBatch();
+  }
+
+  #beginHeld(): void {
     const pool = this.#pool as VmPool;
-    const beganMs = performance.now();
-    const program = this.#programs.get(frame.a);
-    if (program === undefined) throw new RangeError(`program ${frame.a} was never sent`);
+    while (this.#held.length > 0) {
+      const nowMs = performance.now();
+      if (pool.isCrowded((this.#held[0] as StartOrder).programId, nowMs)) {
+        this.#heldTimer ??= setTimeout(() => this.#lookAtHeld(), heldAgainMs);
+        return;
+      }
+      this.#begin(this.#held.shift() as StartOrder, nowMs);
+    }
+  }
+
+  #begin({ token, programId, careful, isReturning, deadlineMs, text }: StartOrder, beganMs: number): void {
+    const pool = this.#pool as VmPool;
+    const program = this.#programs.get(programId);
+    if (program === undefined) throw new RangeError(`program ${programId} was never sent`);
     let vm: Vm;
     let loadError = nothing;
-    const careful = (frame.flags & startFlag.careful) !== 0;
     try {
       // A VM that has to be made first takes longer than most runs: that is nobody's doing, and nobody is announced meanwhile.
-      vm = pool.acquire(frame.a, (unbound) => {
+      vm = pool.acquire(programId, (unbound) => {
         this.#announceSegment(token, program, careful);
         loadError = unbound.load(program.text, loadTimeoutMs);
         void this.#preload();
@@ -211,22 +284,28 @@ export class Runner {
     const run: HostedRun = {
       vm,
       program,
-      deadlineMs: beganMs + frame.b,
+      deadlineMs,
       careful,
-      isReturning: (frame.flags & startFlag.returning) !== 0,
+      isReturning,
       isWaiting: false,
       waitsSinceMs: 0,
     };
     vm.runsStarted++;
+    if (isReturning) vm.returning.add(token);
     const acquiredMs = performance.now();
-    this.#execute(token, run, acquiredMs - beganMs, (timeoutMs) => vm.start(frame.wholeText(), timeoutMs));
+    this.#execute(token, run, acquiredMs - beganMs, (timeoutMs) => vm.start(text(), timeoutMs));
   }
 
   #deliver(frame: Frame): void {
     const run = this.#runs.get(frame.run);
     if (run === undefined) return;
     const { program } = run;
-    this.#learnWait(run, performance.now());
+    // What it is given again tells nothing of the wait that it once was.
+    if ((frame.flags & deliverFlag.replay) === 0) {
+      if (!run.isReturning) this.#learnWait(run, performance.now());
+      run.isReturning = false;
+      run.vm.returning.delete(frame.run);
+    }
     this.#announceSegment(frame.run, program, run.careful);
     this.#execute(frame.run, run, 0, (timeoutMs) => run.vm.deliver(frame.wholeText(), timeoutMs));
   }
@@ -257,7 +336,7 @@ export class Runner {
       this.#reportCpu(token, tookMs, this.#cpuSince(beganMs));
     }
     run.waitsSinceMs = endedMs;
-    if (run.isReturning) run.vm.wantedUntilMs = endedMs + returningMs;
+    if (run.isReturning) run.vm.claimedUntilMs = endedMs + returningMs;
     if (!this.#sampleMemory(token, run.vm, tookMs, answer.length)) return;
     this.#report(token, run, answer, tookMs, acquireMs);
     const { vm } = run;
@@ -295,17 +374,14 @@ export class Runner {
 
   // ---- eviction -------------------------------------------------------------------------------------------------------------------
 
-  #learnWait({ program, isReturning, waitsSinceMs }: HostedRun, nowMs: number): void {
+  #learnWait({ program, waitsSinceMs }: HostedRun, nowMs: number): void {
     const waitedMs = nowMs - waitsSinceMs;
-    // What it is given again tells nothing of the wait that it once was.
-    if (isReturning && waitedMs < returningMs) return;
     const isFirst = program.meanWaitMs === 0;
     program.meanWaitMs = isFirst ? waitedMs : program.meanWaitMs + (waitedMs - program.meanWaitMs) * waitRate;
   }
 
   /** Until the next result for the VM: what is left of the usual wait, or, once that is over, as long as it has lasted already. */
   #expectedWaitMs(vm: Vm, nowMs: number): number {
-    if (nowMs < vm.wantedUntilMs) return 0;
     const elapsedMs = nowMs - vm.lastUsedMs;
     const leftMs = (this.#programs.get(vm.programId)?.meanWaitMs ?? 0) - elapsedMs;
     return leftMs > 0 ? leftMs : elapsedMs;
@@ -315,6 +391,7 @@ export class Runner {
   #evictAll(vm: Vm): void {
     for (const token of vm.runs) this.#sendEvicted(token);
     vm.runs.clear();
+    vm.returning.clear();
   }
 
   /** What waits beside this run leaves the VM. */
@@ -331,6 +408,7 @@ export class Runner {
       this.#lose(token, vm, lossReason.lost);
       return false;
     }
+    vm.returning.delete(token);
     this.#sendEvicted(token);
     return true;
   }
@@ -380,8 +458,12 @@ export class Runner {
 
   #drop(token: number): void {
     const run = this.#runs.get(token);
-    if (run === undefined) return;
+    if (run === undefined) {
+      this.#held = this.#held.filter((order) => order.token !== token);
+      return;
+    }
     this.#runs.delete(token);
+    run.vm.returning.delete(token);
     try {
       run.vm.drop(token);
       (this.#pool as VmPool).release(run.vm, run.vm.lastUsedMs);
@@ -455,6 +537,7 @@ export class Runner {
   }
 
   #forgetRun(token: number, run: HostedRun): void {
+    run.vm.returning.delete(token);
     if (!run.isWaiting) return;
     this.#runs.delete(token);
     run.vm.runs.delete(token);

@@ -14,6 +14,8 @@ export interface VmPoolOptions extends VmOptions {
 export interface VmPoolHost {
   /** How much longer the runs that wait in a VM are expected to wait, ms. */
   expectedWaitMs(vm: Vm, nowMs: number): number;
+  /** A run in it has come back and was not given yet what it came for: to put it out now would be to lose that way for nothing. */
+  isClaimed(vm: Vm, nowMs: number): boolean;
   /** The VM is wanted for something else: its runs have to leave it. Afterwards it has none. */
   evictAll(vm: Vm): void;
 }
@@ -38,7 +40,7 @@ export const nearlyFull = 0.75;
 const takesRun = (vm: Vm): boolean => vm.takesRun;
 
 /** Nobody to evict: for a pool on its own. */
-const lonely: VmPoolHost = { expectedWaitMs: () => 0, evictAll: () => {} };
+const lonely: VmPoolHost = { expectedWaitMs: () => 0, isClaimed: () => false, evictAll: () => {} };
 
 /**
  * The VMs of one runner. A VM is unbound (warm, without a program) or bound to one program; several runs of that program may be
@@ -48,7 +50,8 @@ const lonely: VmPoolHost = { expectedWaitMs: () => 0, evictAll: () => {} };
  *                      disposed and replaced → of the VMs in which runs wait, the one that is expected to be needed last
  *   release(vm):       after a segment; a VM that had its fill of runs or of memory is retired once it is empty
  *
- * A waiting run pins nothing: it can leave its VM and come back by replay.
+ * A waiting run pins nothing: it can leave its VM and come back by replay. Only one that has just come back is left there until it was
+ * given what it came for: `isCrowded` tells when nothing else is left to take.
  */
 export class VmPool {
   readonly #options: VmPoolOptions;
@@ -91,6 +94,14 @@ export class VmPool {
     if (now === undefined) this.#bound.set(programId, { open: [vm] });
     else now.open.push(vm);
     return vm;
+  }
+
+  /** True when a VM for the program can only be had from a run that has just come back: then `acquire` is to be called later. */
+  isCrowded(programId: number, nowMs: number): boolean {
+    if (this.#unbound.length > 0 || this.#all.size + this.#preparing < this.#maxSize) return false;
+    if (this.#bound.get(programId)?.open.some(takesRun) === true) return false;
+    for (const vm of this.#all) if (vm.runs.size === 0 || !this.#host.isClaimed(vm, nowMs)) return false;
+    return this.#all.size > 0;
   }
 
   /** After a segment: closes a VM that has had its fill, disposes it when its last run is over. */
@@ -221,7 +232,7 @@ export class VmPool {
     let lastMs = -1;
     for (const vm of this.#all) {
       if (vm.runs.size === 0) continue;
-      const waitMs = this.#host.expectedWaitMs(vm, nowMs);
+      const waitMs = this.#host.isClaimed(vm, nowMs) ? 0 : this.#host.expectedWaitMs(vm, nowMs);
       if (waitMs > lastMs) [last, lastMs] = [vm, waitMs];
     }
     if (last === null) return;

@@ -53,6 +53,8 @@ interface BoundProgram {
   parts: string[];
   effectParts: EffectPartSource[];
   isFresh: boolean;
+  /** Its modules keep state: it holds one unfinished run. */
+  hasModules: boolean;
 }
 
 const dropTimeoutMs = 1000;
@@ -78,8 +80,9 @@ export class Vm {
   readonly runs = new Set<number>();
   runsStarted = 0;
   lastUsedMs = 0;
-  /** Until then a run in it is about to be given what it waits for. */
-  wantedUntilMs = 0;
+  /** Runs in it that have come back and were not given anything new yet; and until when that is waited for. */
+  readonly returning = new Set<number>();
+  claimedUntilMs = 0;
   programId = 0;
   /** Takes no new runs; it is disposed when its last one is over. */
   isClosed = false;
@@ -109,9 +112,9 @@ export class Vm {
     return this.#disposed || this.#isolate.isDisposed;
   }
 
-  /** Whether it may be given another run: a fresh program's VM has one at a time. */
+  /** Whether it may be given another run: the VM of a fresh program, or of one with modules, has one at a time. */
   get takesRun(): boolean {
-    return this.#busyRealm === null;
+    return this.#busyRealm === null && (this.runs.size === 0 || this.#program?.hasModules !== true);
   }
 
   /** Heap and external memory, as a share of what the VM may have. */
@@ -123,12 +126,13 @@ export class Vm {
 
   /** Compiles the program into this VM. Returns '' or the error as JSON text. */
   load(programText: string, timeoutMs: number): string {
-    const { webGlobals, effectParts, isolation } = JSON.parse(programText) as Program;
+    const { webGlobals, effectParts, isolation, modules } = JSON.parse(programText) as Program;
     this.#program = {
       text: programText,
       parts: webPartSources(webGlobals),
       effectParts: effectPartSources(effectParts),
       isFresh: isolation === 'fresh',
+      hasModules: modules !== undefined,
     };
     return this.#bind(this.#realm as Realm, timeoutMs);
   }
@@ -205,9 +209,10 @@ export class Vm {
       if (this.#interruptionOf(beganMs, timeoutMs) !== 'broken') throw this.#interrupted(beganMs, timeoutMs, cause);
       answer = this.#call(realm.drainRejected, [messageOf(cause)], timeoutMs);
       if (answer === '') throw this.#interrupted(beganMs, timeoutMs, cause);
-      return answer;
     }
-    return answer === '' ? this.#call(realm.drain, [], timeoutMs) : answer;
+    if (answer === '') answer = this.#call(realm.drain, [], timeoutMs);
+    // One round a step at most: a step that nothing could wake has failed, and its run goes on with another node.
+    return answer.startsWith('M') ? this.#segment(realm, realm.drain, '', timeoutMs) : answer;
   }
 
   #call(kernelFunction: KernelFunction, given: (string | number)[], timeoutMs: number): string {

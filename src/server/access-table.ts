@@ -31,6 +31,11 @@ export const accessTable: Readonly<Record<string, Access>> = {
   'GET /nflow/api/v1/workflows/:name/versions': 'read',
   'GET /nflow/api/v1/workflows/:name/versions/:version': 'read',
   'GET /nflow/api/v1/workflows/:name/diff': 'read',
+  // Names of secrets and where they go tell an attacker what is worth stealing.
+  'GET /nflow/api/v1/secrets': 'write',
+  'PUT /nflow/api/v1/secrets/:name': 'write',
+  'DELETE /nflow/api/v1/secrets/:name': 'write',
+  'POST /nflow/api/v1/secrets/rotate-key': 'write',
   'GET /nflow/api/v1/system': 'read',
   'GET /nflow/api/v1/servers': 'read',
   'GET /nflow/api/v1/openapi.json': 'read',

@@ -8,6 +8,7 @@ import type { FastifyInstance } from 'fastify';
 import { adminAccessOf } from '../config/admin-access.ts';
 import type { Config } from '../config/config.ts';
 import type { ActiveWorkflow, Engine } from '../engine/port.ts';
+import type { FileRoot } from '../files/file-root.ts';
 import type { Log } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import type { History } from '../store/port.ts';
@@ -45,7 +46,7 @@ export interface WorkflowDirectory {
 
 /** The rest of what the API works on; what is left out answers `not_available`. */
 export type ApiOptions = Partial<
-  Pick<ApiParts, 'catalog' | 'testRuns' | 'events' | 'incarnations'> &
+  Pick<ApiParts, 'catalog' | 'testRuns' | 'events' | 'incarnations' | 'secrets'> &
     Pick<ApiParts['system'], 'server' | 'incarnation' | 'isolation'>
 >;
 
@@ -60,6 +61,8 @@ export interface ServerOptions {
   api?: ApiOptions;
   /** Answers of the API are checked against what is documented; one that differs becomes an internal error. Default: false. */
   checkAnswers?: boolean;
+  /** Of workflows: uploads go there, and answers that are files come from there. Default: none. */
+  files?: FileRoot;
   metrics: Metrics;
   /** What else must be there to take traffic: the store, a runner. That the server is not stopping is added here. */
   health: { ready(): Readiness };
@@ -126,6 +129,7 @@ class NflowHttpServer implements HttpServer {
       routes: options.routes,
       plans: new InputPlans(limits, config.cors),
       admission: this.#admission,
+      files: options.files ?? null,
       metrics,
       log,
     };
@@ -153,13 +157,14 @@ class NflowHttpServer implements HttpServer {
 
   #createApi(): ApiParts {
     const { config, engine, history, workflows, version, api = {} } = this.#options;
-    const { catalog = null, testRuns = null, events = null, incarnations = null } = api;
+    const { catalog = null, testRuns = null, events = null, incarnations = null, secrets = null } = api;
     return {
       history,
       catalog,
       testRuns,
       events,
       incarnations,
+      secrets,
       definitionOf: async (versionId) => (await workflows.version(versionId))?.definitionText ?? null,
       system: {
         version,

@@ -20,6 +20,7 @@ import type { RouteTable } from '../workflow/routes.ts';
 import type { Admission } from './admission.ts';
 import { type ComposedAnswer, composeAnswer, composeProblem } from './composed-answer.ts';
 import type { DirectSocket } from './direct-socket.ts';
+import { answersFiles } from './file-answer.ts';
 import { bodyKindOf } from './media-type.ts';
 import { type PlainRequest, readPlainRequest } from './plain-request.ts';
 import { problemOf, refusal } from './problem.ts';
@@ -160,6 +161,7 @@ class PlainConnection {
     const bodyKind = bodyKindOf(headers['content-type']);
     if (bodySize > 0 && (bodyKind === 'multipart' || bodyKind === 'other-charset')) return false;
     const { target, trigger, params } = route;
+    if (answersFiles(target.compiled)) return false;
     // The next read overwrites the packet.
     const body = bodySize === 0 ? null : Buffer.from(packet.subarray(bodyAt));
     const plan = host.plans.of(trigger);

@@ -65,6 +65,9 @@ const details: Record<ErrorCode, string> = {
   pool_exhausted: 'Every VM is busy. Send it again after the time in Retry-After.',
   queue_full: 'The server holds as much work as it can. Send it again after the time in Retry-After.',
   circuit_open: 'The workflow crashed too often and is paused. Send it again after the time in Retry-After.',
+  quota_exceeded:
+    'The folder of the workflow holds as much as it may. It has to delete files first, or its operator raises the limit.',
+  disk_full: 'The disk of the server is full. Send it again once its operator has made room.',
   store_unavailable: 'The database does not answer. Send it again after the time in Retry-After.',
   draining: 'The server is stopping. Send it again after the time in Retry-After; another server may take it.',
   run_timed_out: 'The execution took longer than its limit, and was ended.',

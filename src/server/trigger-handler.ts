@@ -5,19 +5,24 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Config } from '../config/config.ts';
-import type { ActiveWorkflow, Answer, Engine } from '../engine/port.ts';
+import type { ActiveWorkflow, Answer, AnswerFile, Engine } from '../engine/port.ts';
+import { FileFailure } from '../files/file-failure.ts';
+import type { FileRoot } from '../files/file-root.ts';
 import type { Log } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import { effectHeader, isFirstSending } from '../protocol/effect-header.ts';
+import type { UploadRules } from '../workflow/compiled.ts';
 import type { RouteMatch, RouteTable } from '../workflow/routes.ts';
 import type { Admission } from './admission.ts';
 import { composeAnswer } from './composed-answer.ts';
 import { type Connection, connectionOf } from './connection.ts';
 import { besideCors, isPreflight } from './cors.ts';
+import { openAnswerFile, writeFileAnswer } from './file-answer.ts';
 import { type BodyKind, bodyKindOf } from './media-type.ts';
 import { type Problem, problemOf, refusal } from './problem.ts';
 import { requestOverhead } from './request-size.ts';
 import type { InputPlans } from './trigger-input.ts';
+import { receiveUpload, type Upload, UploadRefused, uploadMemory, uploadOverheadMax } from './upload.ts';
 import { type ProblemOptions, writeBytes, writeEmpty, writeProblem } from './write-answer.ts';
 
 /** Bytes of an answer that count as held from here on: smaller ones are gone with the write. */
@@ -33,6 +38,8 @@ export interface TriggerHandlerOptions {
   routes: () => RouteTable<ActiveWorkflow>;
   plans: InputPlans;
   admission: Admission;
+  /** Null: workflows have no files. */
+  files: FileRoot | null;
   metrics: Metrics;
   log: Log;
 }
@@ -55,6 +62,9 @@ class Exchange {
   /** Taken from the admission, given back when the answer is closed. */
   reservedBytes = 0;
   leave: (() => void) | null = null;
+  /** The client has left, or was answered: a body that is still coming has no use. */
+  readonly ending = new AbortController();
+  upload: Upload | null = null;
 
   constructor(req: IncomingMessage, res: ServerResponse, route: Route, path: string, query: string) {
     this.req = req;
@@ -131,18 +141,24 @@ export class TriggerHandler {
     const hasBody = (length !== undefined && length !== '0') || headers['transfer-encoding'] !== undefined;
     const announcedBytes = length === undefined ? 0 : Number(length);
     if (hasBody) exchange.bodyKind = bodyKindOf(headers['content-type']);
-    const problem = refusedByHeaders(req) ?? (hasBody ? this.#refusedBody(exchange.bodyKind, announcedBytes) : null);
+    const isUpload = exchange.bodyKind === 'multipart' && isFormData(headers['content-type']);
+    const uploads = isUpload && this.#options.files !== null ? route.trigger.uploads : undefined;
+    const problem =
+      refusedByHeaders(req) ??
+      (uploads !== undefined ? refusedUpload(uploads, announcedBytes) : null) ??
+      (hasBody && uploads === undefined ? this.#refusedBody(exchange.bodyKind, announcedBytes) : null);
     if (problem !== null) {
       this.#refuse(req, res, problem);
       return;
     }
-    if (!this.#begin(exchange, announcedBytes)) return;
+    if (!this.#begin(exchange, uploads === undefined ? announcedBytes : uploadMemory)) return;
     if (!hasBody) {
       this.#start(exchange);
       return;
     }
     if (expectsContinue) res.writeContinue();
-    this.#collect(exchange);
+    if (uploads === undefined) this.#collect(exchange);
+    else void this.#receive(exchange, uploads);
   }
 
   /** False when it is none, or when nothing allows pages of other origins here. */
@@ -180,7 +196,10 @@ export class TriggerHandler {
     const { bodySizeMax } = this.#options.limits;
     if (announcedBytes > bodySizeMax) return tooLarge(`${announcedBytes} bytes`, bodySizeMax);
     if (kind === 'multipart')
-      return refusal('unsupported_media_type', 'Multipart bodies are not available in this version.');
+      return refusal(
+        'unsupported_media_type',
+        'Multipart bodies are accepted as multipart/form-data, where the trigger says `uploads`.',
+      );
     if (kind === 'other-charset') return refusal('unsupported_media_type', 'The body must be in UTF-8.');
     return null;
   }
@@ -198,6 +217,32 @@ export class TriggerHandler {
     this.onOpened();
     res.on('close', () => this.#close(exchange));
     return true;
+  }
+
+  /** The body's files go to the disk; the input gets what is known of them. */
+  async #receive(exchange: Exchange, rules: UploadRules): Promise<void> {
+    const { req, route, connection } = exchange;
+    connection.collecting = req;
+    try {
+      const area = await (this.#options.files as FileRoot).area('own', route.target.compiled.name);
+      const upload = await receiveUpload(req, rules, area, exchange.ending.signal);
+      connection.collecting = null;
+      if (exchange.phase !== 'collecting') {
+        await upload.discard();
+        return;
+      }
+      exchange.upload = upload;
+      exchange.firstChunk = upload.body;
+      exchange.bodyKind = 'json';
+      this.#start(exchange);
+    } catch (error) {
+      connection.collecting = null;
+      if (exchange.phase !== 'collecting') return;
+      if (!(error instanceof UploadRefused)) {
+        this.#options.log.error({ error, workflow: route.target.compiled.name }, 'an upload could not be received');
+      }
+      this.#end(exchange, error instanceof UploadRefused ? error.problem : refusal('internal_error'));
+    }
   }
 
   #collect(exchange: Exchange): void {
@@ -272,10 +317,16 @@ export class TriggerHandler {
   #answer(exchange: Exchange, answer: Answer): void {
     if (exchange.phase !== 'running') return;
     const { executionId, error } = answer;
+    // Nothing came of the request: nobody will look for its files.
+    if (executionId === null) void exchange.upload?.discard();
     if (error !== null) {
       if (error.code === 'internal_error')
         this.#options.log.error({ error, executionId }, 'an execution failed within nFlow');
       this.#end(exchange, problemOf(error, executionId));
+      return;
+    }
+    if (answer.file !== undefined) {
+      void this.#answerFile(exchange, answer, answer.file);
       return;
     }
     try {
@@ -285,6 +336,34 @@ export class TriggerHandler {
       this.#options.log.error({ error, executionId }, 'an answer could not be written');
       if (exchange.res.headersSent) exchange.res.destroy();
       else this.#end(exchange, { ...refusal('internal_error'), executionId });
+    }
+  }
+
+  async #answerFile(exchange: Exchange, answer: Answer, named: AnswerFile): Promise<void> {
+    const { req, res, route } = exchange;
+    const { executionId } = answer;
+    exchange.phase = 'answered';
+    try {
+      const file = await openAnswerFile(this.#options.files, named);
+      const { cors } = this.#options.plans.of(route.trigger);
+      this.#options.metrics.onHttpAnswer(answer.status);
+      await writeFileAnswer(res, answer, route.trigger, file, {
+        isHead: req.method === 'HEAD',
+        headers: (chosen) => {
+          const headers = cors === null ? chosen : besideCors(chosen, cors);
+          if (this.#draining) headers.push('connection', 'close');
+          return headers;
+        },
+      });
+    } catch (error) {
+      if (res.headersSent || res.destroyed) {
+        // The client left, or the file could not be read to its end: what was announced cannot be kept.
+        res.destroy();
+        return;
+      }
+      const detail = 'The file of the answer is not there any more, or was replaced while the answer was on its way.';
+      if (!(error instanceof FileFailure)) this.#options.log.error({ error, executionId }, 'a file could not be sent');
+      this.#end(exchange, { ...refusal('effect_failed', detail), executionId });
     }
   }
 
@@ -329,6 +408,7 @@ export class TriggerHandler {
     exchange.phase = 'answered';
     exchange.firstChunk = null;
     exchange.chunks = null;
+    exchange.ending.abort();
     connection.answersOpen--;
     if (phase === 'collecting') connection.collecting = null;
     this.#options.admission.release(exchange.reservedBytes);
@@ -336,6 +416,14 @@ export class TriggerHandler {
     if (phase === 'running') exchange.leave?.();
     this.onClosed();
   }
+}
+
+function isFormData(contentType: string | undefined): boolean {
+  return /^multipart\/form-data\s*(;|$)/i.test((contentType ?? '').trim());
+}
+
+function refusedUpload({ sizeMax }: UploadRules, announcedBytes: number): Problem | null {
+  return announcedBytes > sizeMax + uploadOverheadMax ? tooLarge(`${announcedBytes} bytes`, sizeMax) : null;
 }
 
 function tooLarge(got: string, bodySizeMax: number): Problem {

@@ -16,6 +16,7 @@ import { migrate } from './migrate.ts';
 import type { Incarnation, Store, StoredIncarnation, StoreStats } from './port.ts';
 import { QueryPool } from './query-pool.ts';
 import { Retention } from './retention.ts';
+import { PostgresSecretStore } from './secrets.ts';
 import { checkServer } from './server-check.ts';
 import { Takeover } from './takeover.ts';
 import { PostgresWorkflowStore } from './workflows.ts';
@@ -63,6 +64,7 @@ class PostgresStore implements Store {
   readonly ledger: GroupCommitLedger;
   readonly incarnation: Incarnation;
   readonly workflows: PostgresWorkflowStore;
+  readonly secrets: PostgresSecretStore;
   readonly history: PostgresHistory;
   readonly #heart: Heart;
   readonly #pool: QueryPool;
@@ -77,6 +79,7 @@ class PostgresStore implements Store {
     const fence = new Fence();
     this.#pool = new QueryPool(dsn, connections.query);
     this.workflows = new PostgresWorkflowStore(this.#pool, log);
+    this.secrets = new PostgresSecretStore(this.#pool);
     this.#heart = new Heart(
       dsn,
       id,

@@ -334,6 +334,38 @@ export interface History {
   release(id: string): Promise<boolean>;
 }
 
+/** What is known of a secret's value: `secrets/cipher.ts` opens it. */
+export interface SealedSecret {
+  keyId: string;
+  nonce: Buffer;
+  sealed: Buffer;
+}
+
+export interface NewSecretRow extends SealedSecret {
+  name: string;
+  hosts: string[];
+  effects: string[];
+  workflows: string[];
+}
+
+export interface SecretRow extends NewSecretRow {
+  createdAt: Date;
+  updatedAt: Date;
+}
+
+/** Throws NflowError `store_unavailable`. */
+export interface SecretStore {
+  /** Another text after every change. */
+  revision(): Promise<string>;
+  list(): Promise<SecretRow[]>;
+  /** Replaces the one with that name. */
+  put(row: NewSecretRow): Promise<void>;
+  /** False when there is none. */
+  delete(name: string): Promise<boolean>;
+  /** All of them in one transaction, or none: when `encryptAgain` throws or gives null. Returns how many. */
+  replaceAll(encryptAgain: (row: SecretRow) => SealedSecret | null): Promise<number>;
+}
+
 export interface StoreStats {
   poolSize: number;
   poolInUse: number;
@@ -351,6 +383,7 @@ export interface Store {
   readonly ledger: Ledger;
   readonly incarnation: Incarnation;
   readonly workflows: WorkflowStore;
+  readonly secrets: SecretStore;
   readonly history: History;
   /** Of all servers: those that live, and those that ended in the last days; newest first, at most 500. */
   incarnations(): Promise<StoredIncarnation[]>;

@@ -260,6 +260,24 @@ CREATE TABLE nflow.migrations (
   CONSTRAINT migrations_pkey PRIMARY KEY (number)
 );
 
+CREATE TABLE nflow.secrets (
+  name text NOT NULL,
+  key_id text NOT NULL,
+  nonce bytea NOT NULL,
+  sealed bytea NOT NULL,
+  hosts text[] NOT NULL,
+  effects text[] NOT NULL,
+  workflows text[] NOT NULL,
+  created_at timestamp with time zone NOT NULL DEFAULT clock_timestamp(),
+  updated_at timestamp with time zone NOT NULL DEFAULT clock_timestamp(),
+  revision bigint NOT NULL DEFAULT nextval('nflow.secret_revisions'::regclass),
+  CONSTRAINT secrets_pkey PRIMARY KEY (name),
+  CONSTRAINT secrets_nonce_check CHECK ((octet_length(nonce) = 12))
+);
+COMMENT ON TABLE nflow.secrets IS 'Values that workflows use without seeing them. sealed is AES-256-GCM of the value with its tag; the additional data are the name and the id of the key, so that a row cannot be passed off as another.';
+COMMENT ON COLUMN nflow.secrets.key_id IS 'Of the key, which is never in the database: in the configuration, or in secrets.key of the data folder.';
+COMMENT ON COLUMN nflow.secrets.revision IS 'New with each change: every gateway can tell whether it has seen the last one.';
+
 CREATE TABLE nflow.workflow_drafts (
   workflow_id integer NOT NULL,
   definition text NOT NULL,

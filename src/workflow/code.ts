@@ -1,10 +1,15 @@
+import type { Node } from 'acorn';
 import { effectDefinitions } from '../effects/definitions.ts';
 import type { Code } from '../protocol/program.ts';
 import { unknownNodes } from './expression.ts';
 import type { CodeProblem } from './findings.ts';
+import { resolveCodeImports } from './imports/code-imports.ts';
+import type { ModuleBundle } from './imports/module-bundle.ts';
+import { readImports } from './imports/read-imports.ts';
 import { codeParameters, importMessage, type Parsed, parseFunctionBody, type SyntaxProblem } from './javascript.ts';
 import { workflowLimits } from './limits.ts';
 import { LineMap, type Place } from './line-map.ts';
+import { freeNamesOf, namesDeclaredBy } from './module/free-names.ts';
 import { notAvailable } from './not-available.ts';
 import { namesThatMayWait, plainGlobals } from './realm-names.ts';
 import { type Mentions, mentionsOf } from './syntax-tree.ts';
@@ -27,6 +32,7 @@ export function compileCode(
   language: CodeLanguage,
   file: string | null,
   nodeNames: ReadonlySet<string>,
+  bundle: ModuleBundle | null = null,
 ): CompiledCode {
   if (source.length > workflowLimits.codeSizeMax) {
     const expected = `at most ${workflowLimits.codeSizeMax}`;
@@ -36,7 +42,8 @@ export function compileCode(
       problems: [{ line: 1, column: 1, code: 'too-large', got: `${source.length} characters`, expected, message }],
     };
   }
-  const read = readCode(source, language);
+  const importing = readImports(source);
+  const read = readCode(importing.body, language);
   if (!read.ok) return { ok: false, problems: [read.problem] };
   const mentions = mentionsOf(read.tree);
   const lines = new LineMap(source);
@@ -44,10 +51,23 @@ export function compileCode(
     ...lines.placeOf(start - read.offset),
     ...problem,
   }));
+  const declared = new Map([...namesDeclaredBy(read.tree)].map(([name, start]) => [name, start - read.offset]));
+  const found = resolveCodeImports(importing, source, file, bundle, declared);
+  problems.push(...found.problems);
   if (problems.length > 0) return { ok: false, problems };
+  const { imports } = found;
+  const usesError = mentions.variables.has('error') && meansErrorOfScope(read.tree);
+  const uses = usedParameters(mentions);
   return {
     ok: true,
-    code: { source: read.javascript, file, async: mayWait(mentions), uses: usedParameters(mentions) },
+    code: {
+      source: read.javascript,
+      file,
+      // What imported code does is not looked at.
+      async: imports.length > 0 || mayWait(mentions, usesError),
+      uses: usesError ? [...uses, 'error'] : uses,
+      ...(imports.length === 0 ? {} : { imports }),
+    },
   };
 }
 
@@ -114,21 +134,27 @@ export function findCodeProblems(mentions: Mentions, nodeNames: ReadonlySet<stri
  * False only when the code has nothing by which it could wait, make a promise or an effect. A name that is built when the code
  * runs counts, as does every global that is not known to be plain; a name that the code declares is taken for its own.
  */
-function mayWait(mentions: Mentions): boolean {
+function mayWait(mentions: Mentions, usesError: boolean): boolean {
   if (mentions.asyncSyntax || mentions.thisOutsideClass || mentions.buildsPropertyNames) return true;
   for (const name of mentions.properties) {
     if (namesThatMayWait.has(name)) return true;
   }
   for (const name of mentions.variables.keys()) {
     if (namesThatMayWait.has(name)) return true;
-    const isOwn = mentions.declared.has(name) || (codeParameters as readonly string[]).includes(name);
-    if (!isOwn && !plainGlobals.has(name)) return true;
+    const isGiven = (codeParameters as readonly string[]).includes(name) || (usesError && name === 'error');
+    if (!mentions.declared.has(name) && !isGiven && !plainGlobals.has(name)) return true;
   }
   return false;
 }
 
+/** As a parameter it would clash with an `error` that the code declares: only code that means the scope's is given it. */
+function meansErrorOfScope(body: Node): boolean {
+  // As a program, the block counts what `var` declares in it too.
+  return freeNamesOf({ ...body, type: 'Program' }).has('error');
+}
+
 /** Parameters that it mentions; all of them when it may read them unnamed. */
-function usedParameters({ variables }: Mentions): Code['uses'] {
+function usedParameters({ variables }: Mentions): (typeof codeParameters)[number][] {
   if (variables.has('eval') || variables.has('arguments')) return [...codeParameters];
   return codeParameters.filter((name) => variables.has(name));
 }

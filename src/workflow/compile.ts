@@ -6,6 +6,7 @@ import type { CompiledWorkflow, Finding } from './compiled.ts';
 import { type WorkflowDefinition, workflowSchema } from './definition.ts';
 import { FindingList, showValue } from './findings.ts';
 import { checkGraph } from './graph.ts';
+import { type ModuleBundle, readBundle } from './imports/module-bundle.ts';
 import { workflowLimits } from './limits.ts';
 import { listNames, nodeNameExpected, nodeNamePattern, reservedNodeNames } from './names.ts';
 import { type CodeFile, compileNodes } from './nodes.ts';
@@ -96,27 +97,31 @@ function compileDocument(
     });
     return { ok: false, findings: findings.sorted };
   }
-  const definition = readWorkflow(value, findings);
+  const { bundle: bundleValue, ...authored } = value;
+  const bundle = readBundle(bundleValue, findings);
+  const definition = readWorkflow(authored, findings);
   if (historyClasses !== undefined) checkHistoryClass(definition?.history?.class, historyClasses, findings);
   const triggers = readTriggers(value.triggers, findings);
   const nodes = isJsonObject(value.nodes) ? value.nodes : {};
   if (isJsonObject(value.nodes)) checkNodeNames(nodes, findings);
   checkGraph(nodes, value.start, findings);
-  const programNodes = compileNodes(nodes, { codeFiles, functionFiles, isPublished }, findings);
+  const programNodes = compileNodes(nodes, { codeFiles, functionFiles, isPublished, bundle }, findings);
+  const modules = programNodes.some(hasImports) ? bundle : null;
+  if (modules !== null) checkIsolation(value.isolation, findings);
   const effectFree = programNodes.every(isEffectFree);
   if (!effectFree) refuseHeadTriggers(triggers, findings);
 
   const sources = [...codeFiles].flatMap(([name, found]): [string, string][] =>
     found.ok ? [[name, found.source]] : [],
   );
-  const definitionText = canonicalText(value, new Map(sources));
+  const definitionText = canonicalText(modules === null ? authored : value, new Map(sources));
   if (definitionText.length > workflowLimits.textSizeMax) {
     const expected = `at most ${workflowLimits.textSizeMax}`;
     const message = 'The workflow is too large with its code files.';
     findings.add({ pointer: '', code: 'too-large', got: `${definitionText.length} characters`, expected, message });
   }
   if (definition === null || !findings.isEmpty) return { ok: false, findings: findings.sorted };
-  const compiled = assemble(definition, triggers, programNodes, effectFree, vars, definitionText);
+  const compiled = assemble(definition, triggers, programNodes, effectFree, vars, definitionText, modules);
   if (resources !== undefined) checkResources(compiled, resources, findings);
   return findings.isEmpty ? { ok: true, compiled } : { ok: false, findings: findings.sorted };
 }
@@ -128,6 +133,7 @@ function assemble(
   effectFree: boolean,
   vars: Vars,
   definitionText: string,
+  bundle: ModuleBundle | null,
 ): CompiledWorkflow {
   const {
     name,
@@ -138,7 +144,7 @@ function assemble(
     isolation = 'shared',
   } = definition;
   const varsJson = JSON.stringify(Object.fromEntries(Object.entries(vars).sort(([a], [b]) => (a < b ? -1 : 1))));
-  const webGlobals = webGlobalsOf(nodes);
+  const webGlobals = webGlobalsOf(nodes, bundle?.globals);
   const program: Program = {
     workflow: name,
     start,
@@ -147,6 +153,7 @@ function assemble(
     webGlobals,
     effectParts: effectPartsOf(nodes),
     isolation,
+    ...(bundle === null ? {} : { modules: bundle.source }),
   };
   const timeoutMs = parseDuration(timeout) as number;
   return {
@@ -209,6 +216,23 @@ function checkNodeNames(nodes: JsonObject, findings: FindingList): void {
 /** Code that cannot wait cannot have an effect either. */
 function isEffectFree(node: ProgramNode): boolean {
   return node.type === 'code' ? !node.code.async : node.type !== 'effect';
+}
+
+function hasImports(node: ProgramNode): boolean {
+  return node.type === 'code' && node.code.imports !== undefined;
+}
+
+/** Modules keep what they like from run to run. */
+function checkIsolation(isolation: JsonValue | undefined, findings: FindingList): void {
+  if (isolation !== 'shared') return;
+  findings.add({
+    pointer: '/isolation',
+    code: 'bad-value',
+    got: '"shared"',
+    expected: 'no "isolation", or "fresh"',
+    message:
+      'Packages keep state of their own in the VM, so a workflow that imports some cannot share it as others do. Leave "isolation" out: one run at a time has the VM. "fresh" evaluates the packages anew for each run.',
+  });
 }
 
 function refuseHeadTriggers(triggers: readonly PlacedTrigger[], findings: FindingList): void {

@@ -12,6 +12,8 @@ export interface HttpTrigger {
   rawBody: boolean;
   /** False when the trigger opts out of the CSP sandbox for the HTML it answers. */
   sandboxHtml: boolean;
+  /** Takes multipart bodies, whose files go to the workflow's folder; absent: they are refused. */
+  uploads?: UploadRules;
   /** `none`: no page of another origin reads the answers; `configured`: those that `[cors]` names. */
   cors: CorsRules | 'none' | 'configured';
 }
@@ -28,6 +30,12 @@ export interface CorsRules {
   credentials: boolean;
   /** How long a browser may remember the answer to a preflight. */
   maxAgeMs: number;
+}
+
+export interface UploadRules {
+  /** Bytes of all files of one request. */
+  sizeMax: number;
+  filesMax: number;
 }
 
 export interface ManualTrigger {

@@ -1,4 +1,5 @@
 /** What is different between two published definitions of a workflow. */
+import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { isJsonObject, type JsonObject, type JsonValue } from './parse-file.ts';
 import { childPointer } from './pointer.ts';
@@ -41,6 +42,14 @@ export interface DefinitionDiff {
   };
 }
 
+/** The packages that a workflow imports are bundled: what changes in them is nobody's to read. */
+function withShortBundle(settings: JsonObject): JsonObject {
+  const { bundle } = settings;
+  if (!isJsonObject(bundle) || typeof bundle.source !== 'string') return settings;
+  const hash = createHash('sha256').update(bundle.source).digest('hex').slice(0, 12);
+  return { ...settings, bundle: { ...bundle, source: `${bundle.source.length} characters, SHA-256 ${hash}…` } };
+}
+
 export function diffDefinitions(beforeText: string, afterText: string): DefinitionDiff {
   const before = JSON.parse(beforeText) as JsonObject;
   const after = JSON.parse(afterText) as JsonObject;
@@ -51,7 +60,7 @@ export function diffDefinitions(beforeText: string, afterText: string): Definiti
   const kept = Object.keys(from).filter((name) => Object.hasOwn(to, name));
   return {
     isSame: beforeText === afterText,
-    settings: diffFields(beforeSettings, afterSettings, ''),
+    settings: diffFields(withShortBundle(beforeSettings), withShortBundle(afterSettings), ''),
     nodes: {
       added: namesOnlyIn(to, from),
       removed: namesOnlyIn(from, to),

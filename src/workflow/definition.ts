@@ -3,7 +3,7 @@ import { corsHeaderExpected, corsMaxAgeMsMax, corsOriginExpected, isCorsHeader, 
 import { durationExpected, formatDuration, parseDuration } from '../config/duration.ts';
 import { historyClassExpected, isHistoryClass } from '../config/history-class.ts';
 import { effectNodeSchemas } from '../effects/definitions.ts';
-import { expression, nodeReference, template, timeout } from './field-schemas.ts';
+import { errorReference, expression, nodeReference, template, timeout } from './field-schemas.ts';
 import { methods, methodsExpected } from './http-fields.ts';
 import { workflowLimits } from './limits.ts';
 import { workflowNameExpected, workflowNamePattern } from './names.ts';
@@ -83,6 +83,23 @@ const cors = z.union(
   { error: corsExpected },
 );
 
+const uploadSizeExpected = `bytes: a whole number from 1 to ${workflowLimits.uploadSizeMax}`;
+const uploadFilesExpected = `a whole number from 1 to ${workflowLimits.uploadFilesMax}`;
+const uploads = z.strictObject(
+  {
+    maxSize: z
+      .int({ error: uploadSizeExpected })
+      .min(1, { error: uploadSizeExpected })
+      .max(workflowLimits.uploadSizeMax, { error: uploadSizeExpected }),
+    maxFiles: z
+      .int({ error: uploadFilesExpected })
+      .min(1, { error: uploadFilesExpected })
+      .max(workflowLimits.uploadFilesMax, { error: uploadFilesExpected })
+      .optional(),
+  },
+  { error: 'an object with "maxSize" in bytes, and "maxFiles"' },
+);
+
 export const triggerSchemas = {
   http: z.strictObject({
     type: z.literal('http'),
@@ -93,6 +110,7 @@ export const triggerSchemas = {
     rawBody: z.boolean({ error: 'true or false' }).optional(),
     sandboxHtml: z.boolean({ error: 'true or false' }).optional(),
     cors: cors.optional(),
+    uploads: uploads.optional(),
   }),
   manual: z.strictObject({ type: z.literal('manual') }),
 } as const;
@@ -101,6 +119,8 @@ const functionExpected = 'the text of a function of (input, ctx, nodes, prev)';
 /** Blank lines take the place of what stands before the function, so the number is bounded. */
 const placeMax = 100_000;
 const placeExpected = `a whole number from 1 to ${placeMax}`;
+
+const identifierPattern = /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u;
 
 const code = z.union(
   [
@@ -116,6 +136,9 @@ const code = z.union(
       file: z.string({ error: 'the path of the module, relative to the workflow file' }),
       line: z.int({ error: placeExpected }).min(1, { error: placeExpected }).max(placeMax, { error: placeExpected }),
       column: z.int({ error: placeExpected }).min(1, { error: placeExpected }).max(placeMax, { error: placeExpected }),
+      imports: z
+        .array(z.strictObject({ from: z.string(), name: z.string(), as: z.string().regex(identifierPattern) }))
+        .optional(),
     }),
   ],
   { error: 'JavaScript or TypeScript as a string, or { "file": "./name.ts" }' },
@@ -131,13 +154,19 @@ const switchCase = z.strictObject(
 );
 
 export const nodeSchemas = {
-  code: z.strictObject({ type: z.literal('code'), code, next: nodeReference.optional() }),
+  code: z.strictObject({
+    type: z.literal('code'),
+    code,
+    next: nodeReference.optional(),
+    onError: errorReference.optional(),
+  }),
   if: z.strictObject({
     type: z.literal('if'),
     condition: expression,
     // biome-ignore lint/suspicious/noThenProperty: it is the name of the field.
     then: nodeReference.optional(),
     else: nodeReference.optional(),
+    onError: errorReference.optional(),
   }),
   switch: z.strictObject({
     type: z.literal('switch'),
@@ -147,11 +176,13 @@ export const nodeSchemas = {
       .min(1, { error: 'at least one case' })
       .max(workflowLimits.casesMax, { error: `at most ${workflowLimits.casesMax} cases` }),
     default: nodeReference.optional(),
+    onError: errorReference.optional(),
   }),
   set: z.strictObject({
     type: z.literal('set'),
     values: z.record(z.string(), template('a value'), { error: 'an object of values' }),
     next: nodeReference.optional(),
+    onError: errorReference.optional(),
   }),
   ...effectNodeSchemas,
   respond: z.strictObject({
@@ -159,6 +190,8 @@ export const nodeSchemas = {
     status: template('a status').optional(),
     headers: template('an object of headers').optional(),
     body: template('a value').optional(),
+    file: template('the path of a file').optional(),
+    area: z.enum(['own', 'shared'], { error: '"own" or "shared"' }).optional(),
   }),
   fail: z.strictObject({
     type: z.literal('fail'),

@@ -28,7 +28,8 @@ export function compileEffectNode(
   for (const [key, field] of Object.entries(fields)) {
     const value = given[key];
     if (value === undefined) continue;
-    const compiled = compileField(field, value, childPointer(pointer, key), context);
+    const takesSecrets = field.takesSecrets === true;
+    const compiled = compileField(field, value, childPointer(pointer, key), { ...context, takesSecrets });
     templates.set(key, compiled);
     entries.push([field.takes === 'duration' ? `${key}Ms` : key, compiled]);
   }
@@ -57,7 +58,7 @@ function compileField(field: EffectField, value: JsonValue, pointer: string, con
       return expression === null ? { kind: 'literal', json: 'null' } : { kind: 'expression', expression };
     }
     case 'fixed':
-      refuseTemplates(value, pointer, context);
+      refuseTemplates(value, pointer, field.fixedAdvice ?? 'write the value itself', context);
       return { kind: 'literal', json: JSON.stringify(value) };
     case 'duration':
       return { kind: 'literal', json: String(parseDuration(String(value)) ?? 0) };
@@ -65,14 +66,14 @@ function compileField(field: EffectField, value: JsonValue, pointer: string, con
 }
 
 /** What a fixed field says decides what the version uses: it cannot depend on what comes in. */
-function refuseTemplates(value: JsonValue, pointer: string, { report }: TemplateContext): void {
+function refuseTemplates(value: JsonValue, pointer: string, advice: string, { report }: TemplateContext): void {
   if (!JSON.stringify(value).includes('{{')) return;
   report({
     pointer,
     code: 'fixed-value',
     got: showValue(value),
     expected: 'a value without {{ }}',
-    message: 'This field is fixed when the workflow is published: write the value itself.',
+    message: `This field is fixed when the workflow is published: ${advice}.`,
   });
 }
 

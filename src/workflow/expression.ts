@@ -36,9 +36,14 @@ export type ParsedExpression =
 
 /**
  * An expression without braces. `reference` is set when it is just `prev` or `nodes.NAME`, whose JSON text can pass unparsed.
- * `nodeNames` are the nodes that it may speak of.
+ * `nodeNames` are the nodes that it may speak of; `takesSecrets` whether it may speak of secrets.
  */
-export function compileExpression(source: string, pointer: string, nodeNames: ReadonlySet<string>): ParsedExpression {
+export function compileExpression(
+  source: string,
+  pointer: string,
+  nodeNames: ReadonlySet<string>,
+  takesSecrets = false,
+): ParsedExpression {
   if (source.length > workflowLimits.expressionSizeMax) {
     const expected = `at most ${workflowLimits.expressionSizeMax}: use a code node for more`;
     const got = `${source.length} characters`;
@@ -61,7 +66,7 @@ export function compileExpression(source: string, pointer: string, nodeNames: Re
     return { ok: false, problems: [{ index, code, got, expected: expressionExpected, message }] };
   }
   const mentions = mentionsOf(parsed.tree);
-  const problems = findProblems(source, mentions, parsed.offset, nodeNames);
+  const problems = findProblems(source, mentions, parsed.offset, nodeNames, takesSecrets);
   if (problems.length > 0) return { ok: false, problems };
   return { ok: true, expression: { source, pointer, uses: usedNames(mentions) }, reference: referenceOf(source) };
 }
@@ -81,6 +86,7 @@ function findProblems(
   mentions: Mentions,
   offset: number,
   nodeNames: ReadonlySet<string>,
+  takesSecrets: boolean,
 ): ExpressionProblem[] {
   const problems: ExpressionProblem[] = [];
   if (mentions.asyncAt !== -1) {
@@ -104,6 +110,10 @@ function findProblems(
     if (isIn(notAvailable.scopeNames, name)) {
       const message = `"${name}" is not available in this version.`;
       problems.push({ index, code: 'not-available', got: name, expected: expressionExpected, message });
+    } else if (name === 'secrets' && !takesSecrets) {
+      const message =
+        'A secret may only stand in fields of effects that are made for it, such as "url", "headers", "auth" and "body" of http.';
+      problems.push({ index, code: 'secret-not-allowed', got: name, expected: expressionExpected, message });
     } else if (!isIn(scopeNames, name) && !plainGlobals.has(name)) {
       problems.push({
         index,

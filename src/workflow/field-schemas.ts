@@ -6,6 +6,7 @@ import type { JsonValue } from './parse-file.ts';
 /** What fields of workflow files are made of. The text given as `error` says what is allowed there. */
 
 export const nodeReference = z.string({ error: 'the name of a node; leave it out to end the run there' });
+export const errorReference = z.string({ error: 'the name of a node; leave it out to let the run fail' });
 export const expression = z.string({ error: 'a JavaScript expression as a string' });
 
 /** JSON whose texts may have `{{ … }}` in them. */

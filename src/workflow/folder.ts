@@ -4,11 +4,16 @@ import { basename, dirname, extname, isAbsolute, join, relative, resolve, sep } 
 import type { ResourceTable } from '../config/grants.ts';
 import { type AuthoredWorkflow, compileAuthored, namedCodeFiles, type Vars } from './compile.ts';
 import type { CompiledWorkflow, Finding, HttpTrigger } from './compiled.ts';
+import { createPackageBundler, type PackageBundler } from './imports/bundle-packages.ts';
+import { type BundleHost, bundleImports, withBundle } from './imports/bundled-workflow.ts';
+import { importsOfNodes } from './imports/code-node-imports.ts';
+import type { ModuleBundle } from './imports/module-bundle.ts';
 import { workflowLimits } from './limits.ts';
 import type { Place } from './line-map.ts';
 import { evaluateWorkflow } from './module/evaluated-workflow.ts';
 import type { Evaluator } from './module/evaluator.ts';
 import { loadModules, type ReadImport } from './module/load-modules.ts';
+import { packageImportsOf } from './module/package-imports.ts';
 import { type ParsedModule, parseModule } from './module/parsed-module.ts';
 import type { CodeFile } from './nodes.ts';
 import { type JsonDocument, parseJsonDocument } from './parse-file.ts';
@@ -78,10 +83,15 @@ export async function loadWorkflowFiles(paths: readonly string[], options: LoadO
   const candidates = await findCandidates(paths, folder, findings);
   const isComplete = findings.length === 0;
   const loaded: Loaded[] = [];
-  for (const candidate of candidates) {
-    const result = await loadFile(candidate, folder, options);
-    findings.push(...result.findings);
-    if (result.loaded !== null) loaded.push(result.loaded);
+  const bundler = createPackageBundler();
+  try {
+    for (const candidate of candidates) {
+      const result = await loadFile(candidate, folder, options, bundler);
+      findings.push(...result.findings);
+      if (result.loaded !== null) loaded.push(result.loaded);
+    }
+  } finally {
+    await bundler.close();
   }
   const workflows = withoutConflicts(withoutDuplicates(loaded, findings), findings).map(({ workflow }) => workflow);
   const loadedFiles = new Set(workflows.map(({ file }) => file));
@@ -157,12 +167,14 @@ async function loadFile(
   candidate: Candidate,
   folder: string,
   { vars = {}, historyClasses, resources, evaluator }: LoadOptions,
+  bundler: PackageBundler,
 ): Promise<{ loaded: Loaded | null; findings: Finding[] }> {
   const { path, shownAs, root } = candidate;
   const read = await readText(path);
   if (!read.ok) return { loaded: null, findings: [fileFinding(shownAs, read)] };
+  const host = await bundleHost(candidate, folder, bundler, evaluator);
   const authored = isWorkflowModule(path)
-    ? await authoredByModule(read.text, candidate, folder, evaluator)
+    ? await authoredByModule(read.text, candidate, folder, host)
     : authoredAsJson(read.text, shownAs);
   const { workflow, findings } = authored;
   if (workflow === null) return { loaded: null, findings };
@@ -171,12 +183,17 @@ async function loadFile(
   for (const { file } of namedCodeFiles(workflow.document.value)) {
     if (!codeFiles.has(file)) codeFiles.set(file, await readCodeFile(file, dirname(path), root, folder));
   }
-  const result = compileAuthored({ ...workflow, codeFiles }, vars, historyClasses, resources);
+  let { document } = workflow;
+  const imports = importsOfNodes(workflow, codeFiles);
+  if (imports.length > 0) {
+    const bundled = await bundleImports(imports, host);
+    if (!bundled.ok) return { loaded: null, findings: [...findings, ...bundled.findings] };
+    document = withBundle(document, bundled.bundle);
+  }
+  const result = compileAuthored({ ...workflow, document, codeFiles }, vars, historyClasses, resources);
   if (!result.ok) findings.push(...result.findings);
   const loaded =
-    result.ok && findings.length === 0
-      ? { workflow: { ...result.compiled, file: shownAs }, document: workflow.document }
-      : null;
+    result.ok && findings.length === 0 ? { workflow: { ...result.compiled, file: shownAs }, document } : null;
   return { loaded, findings };
 }
 
@@ -196,7 +213,7 @@ async function authoredByModule(
   text: string,
   { path, shownAs, root }: Candidate,
   folder: string,
-  evaluator: Evaluator | undefined,
+  host: BundleHost,
 ): Promise<Authored> {
   const refused = (findings: Finding[]): Authored => ({ workflow: null, findings });
   const real = await realpath(path);
@@ -206,12 +223,35 @@ async function authoredByModule(
   if (!result.ok) {
     return refused(result.problems.map(({ shownAs: file, ...problem }) => ({ file, pointer: '', ...problem })));
   }
+  const { evaluator } = host;
   if (evaluator === undefined) {
     const message = 'Workflow modules cannot be evaluated here.';
     return refused([fileFinding(shownAs, { got: 'a module', expected: `a *${jsonSuffix} file`, message })]);
   }
-  const evaluated = await evaluateWorkflow(result.linked, evaluator);
+  let packages: ModuleBundle | null = null;
+  const imports = packageImportsOf(result.linked);
+  if (imports.length > 0) {
+    const bundled = await bundleImports(imports, host);
+    if (!bundled.ok) return refused(bundled.findings);
+    packages = bundled.bundle;
+  }
+  const evaluated = await evaluateWorkflow(result.linked, evaluator, packages);
   return evaluated.ok ? { workflow: evaluated.workflow, findings: [] } : refused(evaluated.findings);
+}
+
+/** What the workflow imports is looked up from its folder; JSON files stay inside of the root like code files. */
+async function bundleHost(
+  { path, root }: Candidate,
+  folder: string,
+  bundler: PackageBundler,
+  evaluator: Evaluator | undefined,
+): Promise<BundleHost> {
+  const base = dirname(await realpath(path));
+  const refusalOf = async (file: string): Promise<string | null> => {
+    const read = await readCodeFile(file, base, root, folder, ['.json']);
+    return read.ok ? null : read.message;
+  };
+  return { bundler, evaluator, known: new Map(), folder: base, refusalOf };
 }
 
 /** Reads what modules import, which stays inside of the root like code files. `base` is the folder of the workflow file. */
@@ -236,12 +276,13 @@ async function readCodeFile(
   base: string,
   root: string,
   folder: string,
+  extensions: readonly string[] = ['.js', '.ts'],
 ): Promise<(CodeFile & { ok: false }) | (CodeFile & { ok: true; path: string })> {
   const got = JSON.stringify(name);
-  const expected = 'the path of a .js or .ts file, relative to the workflow file and inside of its folder';
+  const expected = `the path of a ${extensions.join(' or ')} file, relative to the workflow file and inside of its folder`;
   const refuse = (message: string): CodeFile & { ok: false } => ({ ok: false, got, expected, message });
   if (isAbsolute(name)) return refuse('The path of a code file is relative to the workflow file.');
-  if (extname(name) !== '.js' && extname(name) !== '.ts') return refuse('A code file ends with .js or .ts.');
+  if (!extensions.includes(extname(name))) return refuse(`A code file ends with ${extensions.join(' or ')}.`);
   const path = resolve(base, name);
   let real: string;
   try {

@@ -12,7 +12,7 @@ interface Edge {
 }
 
 /** Fields of nodes that name the node to go on with; `cases` have their own `next`. */
-const edgeKeys = ['next', 'then', 'else', 'default'];
+const edgeKeys = ['next', 'then', 'else', 'default', 'onError'];
 
 /**
  * Checks the graph: every edge leads to a node, every node is reached, nothing goes round. It reads the file as it is, so that a

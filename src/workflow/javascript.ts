@@ -32,7 +32,7 @@ export const endsEarlyMessage = 'It ends too early: something is missing or not 
 export const tooDeepGot = 'too many nested brackets or operators';
 export const tooDeepMessage = 'It is nested too deeply to be compiled. Split it up.';
 export const importMessage =
-  'Imports and exports are not available in this version: a code node is the body of one function, and ends with "return".';
+  'Imports stand at the top of the code, as import … from "package", and there are no exports: below, it is the body of one function, which ends with "return".';
 
 export function parseExpression(source: string): Parsed {
   const prefix = `${strict}(`;

@@ -1,7 +1,9 @@
 import type { Code, ProgramNode } from '../protocol/program.ts';
 import { type CodeLanguage, compileCode } from './code.ts';
 import { type NodeDefinition, type NodeOf, nodeSchemas } from './definition.ts';
+import { checkErrorMentions } from './error-mentions.ts';
 import type { CodeProblem, FindingList } from './findings.ts';
+import type { ModuleBundle } from './imports/module-bundle.ts';
 import { workflowLimits } from './limits.ts';
 import { compileFunction, type FunctionCode } from './module/function-source.ts';
 import { notAvailable } from './not-available.ts';
@@ -21,6 +23,8 @@ export interface CodeSources {
   /** Of a workflow module: what findings call the files of its functions. Null for a file that cannot hold functions. */
   functionFiles: ReadonlyMap<string, string> | null;
   isPublished: boolean;
+  /** The packages that code imports. */
+  bundle: ModuleBundle | null;
 }
 
 /** The nodes of a definition, but for those whose shape has findings. */
@@ -35,9 +39,15 @@ export function compileNodes(nodes: JsonObject, sources: CodeSources, findings: 
   const programNodes: ProgramNode[] = [];
   for (const [name, value] of Object.entries(nodes).slice(0, workflowLimits.nodesMax)) {
     const node = readNode(value, childPointer('/nodes', name), findings);
-    if (node !== null) programNodes.push(compileNode(name, node, context));
+    if (node !== null) programNodes.push(withErrorEdge(compileNode(name, node, context), node));
   }
+  if (!sources.isPublished) checkErrorMentions(programNodes, findings);
   return programNodes;
+}
+
+function withErrorEdge(compiled: ProgramNode, node: NodeDefinition): ProgramNode {
+  const onError = 'onError' in node ? node.onError : undefined;
+  return onError === undefined ? compiled : { ...compiled, onError };
 }
 
 function readNode(value: JsonValue, pointer: string, findings: FindingList): NodeDefinition | null {
@@ -60,13 +70,13 @@ interface CodeContext extends CodeSources {
 }
 
 function compileNodeCode(code: NodeOf<'code'>['code'], pointer: string, context: CodeContext): Code | null {
-  const { codeFiles, isPublished, nodeNames, findings } = context;
+  const { codeFiles, isPublished, nodeNames, findings, bundle } = context;
   const report = (origin: string | null, problems: CodeProblem[], at: string): null => {
     for (const problem of problems) findings.addInCode({ pointer: at, file: origin }, problem);
     return null;
   };
   if (typeof code === 'string') {
-    const result = compileCode(code, 'inline', null, nodeNames);
+    const result = compileCode(code, 'inline', null, nodeNames, bundle);
     return result.ok ? result.code : report(null, result.problems, pointer);
   }
   if ('function' in code) return compileNodeFunction(code, pointer, context);
@@ -91,12 +101,12 @@ function compileNodeCode(code: NodeOf<'code'>['code'], pointer: string, context:
     return null;
   }
   const language: CodeLanguage = code.file.endsWith('.ts') ? 'typescript' : 'javascript';
-  const result = compileCode(found.source, language, code.file, nodeNames);
+  const result = compileCode(found.source, language, code.file, nodeNames, bundle);
   return result.ok ? result.code : report(found.shownAs, result.problems, filePointer);
 }
 
 function compileNodeFunction(code: FunctionCode, pointer: string, context: CodeContext): Code | null {
-  const { functionFiles, isPublished, nodeNames, findings } = context;
+  const { functionFiles, isPublished, nodeNames, findings, bundle } = context;
   if (functionFiles === null && !isPublished) {
     const message =
       'A function belongs into a *.workflow.ts or *.workflow.js file. Here the code is a text, or in a file.';
@@ -104,7 +114,7 @@ function compileNodeFunction(code: FunctionCode, pointer: string, context: CodeC
     findings.add({ ...at, code: 'unknown-key', expected: 'a string, or { "file": "./name.ts" }', message });
     return null;
   }
-  const result = compileFunction(code, nodeNames);
+  const result = compileFunction(code, nodeNames, bundle);
   if (result.ok) return result.code;
   const file = functionFiles?.get(code.file) ?? code.file;
   for (const problem of result.problems) findings.addInCode({ pointer, file }, problem);

@@ -44,8 +44,9 @@ export function compileNode(name: string, node: NodeDefinition, context: NodeCon
     case 'set':
       return { name, type: 'set', values: templateOf('values', node.values), next: node.next ?? null };
     case 'respond': {
-      const { status = 200, headers, body } = node;
+      const { status = 200, headers, body, file, area } = node;
       checkStatus(status, childPointer(pointer, 'status'), 200, 599, context.report);
+      checkAnsweredFile(node, pointer, context);
       if (headers !== undefined) checkHeaders(headers, childPointer(pointer, 'headers'), 'response', context.report);
       return {
         name,
@@ -53,6 +54,7 @@ export function compileNode(name: string, node: NodeDefinition, context: NodeCon
         status: templateOf('status', status),
         headers: optional('headers', headers),
         body: optional('body', body),
+        ...(file === undefined ? {} : { file: { path: templateOf('file', file), area: area ?? 'own' } }),
       };
     }
     case 'fail': {
@@ -71,6 +73,30 @@ export function compileNode(name: string, node: NodeDefinition, context: NodeCon
       return { name, type: 'end', output: optional('output', node.output) };
     default:
       return compileEffectNode(name, node, pointer, context);
+  }
+}
+
+/** A file is sent instead of a body, and `area` says where the file is. */
+function checkAnsweredFile({ file, area, body }: NodeOf<'respond'>, pointer: string, context: NodeContext): void {
+  if (file !== undefined && body !== undefined) {
+    context.report({
+      pointer: childPointer(pointer, 'body'),
+      at: 'key',
+      code: 'bad-value',
+      got: '"body" beside "file"',
+      expected: 'one of them',
+      message: 'An answer is a body or a file: leave out one of the two keys.',
+    });
+  }
+  if (file === undefined && area !== undefined) {
+    context.report({
+      pointer: childPointer(pointer, 'area'),
+      at: 'key',
+      code: 'bad-value',
+      got: '"area" without "file"',
+      expected: 'no "area"',
+      message: 'It says where a file is: name the file, or leave it out.',
+    });
   }
 }
 

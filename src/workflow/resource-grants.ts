@@ -29,11 +29,17 @@ export function checkResources(
         expected: `one of [${kind}] that is granted to ${name}: ${listNames(granted)}`,
         message:
           patterns === undefined
-            ? `The server has no [${kind}.${used}]. Configure it, or name another one.`
+            ? missingText(kind, used)
             : `The workflow may not use [${kind}.${used}]: its "workflows" name others.`,
       });
     }
   }
+}
+
+function missingText(kind: ResourceKind, name: string): string {
+  if (kind === 'secrets')
+    return `The server has no secret ${name}. Set it with \`nflow secret set ${name} …\`, or name another one.`;
+  return `The server has no [${kind}.${name}]. Configure it, or name another one.`;
 }
 
 /** The node that names it; the whole file where only code does. */

@@ -7,6 +7,8 @@ import { childPointer } from './pointer.ts';
 /** What templates and expressions of one workflow are compiled with. */
 export interface TemplateContext {
   nodeNames: ReadonlySet<string>;
+  /** The field is one of an effect that may be given secrets. */
+  takesSecrets?: boolean;
   report: (problem: Problem) => void;
 }
 
@@ -90,7 +92,7 @@ function findExpression(text: string, open: number, pointer: string, context: Te
     };
   }
   for (let attempt = 0; close !== -1 && attempt < attemptsMax; attempt++) {
-    const parsed = compileExpression(text.slice(start, close), pointer, context.nodeNames);
+    const parsed = compileExpression(text.slice(start, close), pointer, context.nodeNames, context.takesSecrets);
     if (parsed.ok) return { ok: true, expression: parsed.expression, reference: parsed.reference, end: close + 2 };
     const problems = parsed.problems.map((problem) => ({ ...problem, index: problem.index + start }));
     // It parsed, and means something that is not there: the end is right.
@@ -116,7 +118,7 @@ export function compileExpressionField(text: string, pointer: string, context: T
     for (const problem of problems) context.report({ ...problem, pointer, at: { index: problem.index } });
     return null;
   }
-  const parsed = compileExpression(text, pointer, context.nodeNames);
+  const parsed = compileExpression(text, pointer, context.nodeNames, context.takesSecrets);
   if (parsed.ok) return parsed.expression;
   for (const problem of parsed.problems) context.report({ ...problem, pointer, at: { index: problem.index } });
   return null;

@@ -10,6 +10,8 @@ import { childPointer } from './pointer.ts';
 import { readTyped } from './shape.ts';
 import { parseTriggerPath, routeKey, trimPath } from './trigger-path.ts';
 
+const uploadFilesDefault = 10;
+
 type Trigger = HttpTrigger | ManualTrigger;
 
 /** A trigger and where it is written. */
@@ -124,7 +126,25 @@ function readHttpTrigger(
     rawBody: definition.rawBody ?? false,
     sandboxHtml: definition.sandboxHtml ?? true,
     cors: readCors(definition.cors, pointer, findings),
+    ...readUploads(definition, pointer, findings),
   };
+}
+
+function readUploads(
+  { uploads, method, rawBody }: Extract<TriggerDefinition, { type: 'http' }>,
+  pointer: string,
+  findings: FindingList,
+): Pick<HttpTrigger, 'uploads'> {
+  if (uploads === undefined) return {};
+  const refuse = (got: string, expected: string, message: string): void =>
+    findings.add({ pointer: `${pointer}/uploads`, at: 'key', code: 'bad-value', got, expected, message });
+  if (method === 'GET' || method === 'HEAD' || method === 'OPTIONS') {
+    refuse(method, 'POST, PUT, PATCH or DELETE', `A ${method} request has no body, and so no files.`);
+  }
+  if (rawBody === true) {
+    refuse('"rawBody": true', 'one of them', 'Files go to the disk piece by piece: there is no raw body to keep.');
+  }
+  return { uploads: { sizeMax: uploads.maxSize, filesMax: uploads.maxFiles ?? uploadFilesDefault } };
 }
 
 function readCors(

@@ -31,10 +31,16 @@ export function usesOf(program: Program): Uses {
   for (const node of program.nodes) {
     found.nodeTypes.add(nodeTypeOf(node));
     if (node.type === 'effect') noteEffectNode(node, found);
+    if (node.type === 'respond' && node.file !== undefined) {
+      // It looks for the file before it answers.
+      found.effects.add('file');
+      noteResource(found, 'files', node.file.area);
+    }
     if (node.type === 'code') noteCode(node.code, found);
     for (const expression of expressionsOf(node)) {
+      if (expression.uses.includes('secrets')) noteSecrets(expression, found);
       if (!expression.uses.includes('vars')) continue;
-      const names = varsIn(expression);
+      const names = propertiesOf(expression, 'vars');
       if (names === null) found.vars = null;
       else for (const name of names) found.vars?.add(name);
     }
@@ -78,6 +84,10 @@ function noteEffectNode(node: Extract<ProgramNode, { type: 'effect' }>, found: F
 
 function noteCode(code: Code, found: Found): void {
   const isHidden = hidesMembers(code);
+  if (code.uses.includes('ctx')) {
+    if (isHidden) noteResource(found, 'secrets', null);
+    else for (const name of namesInCalls(code.source, 'secretRef')) noteResource(found, 'secrets', name);
+  }
   for (const { traits, member } of membersOf(code)) {
     found.effects.add(traits.kind);
     const { resource } = traits;
@@ -136,10 +146,17 @@ function isMemberOfCtx(node: Node, member: string): boolean {
   return object.type === 'Identifier' && object.name === 'ctx' && isNamed;
 }
 
-function varsIn({ source }: Expression): string[] | null {
+/** Names that are read of one of the scope's objects; null when they are hidden. */
+function propertiesOf({ source }: Expression, variable: string): string[] | null {
   const mentions = mentionsIn(`return (${source}\n);`);
-  if (mentions === null || isPassedOn(source, mentions, 'vars')) return null;
-  return mentions.members.filter(({ object }) => object === 'vars').map(({ property }) => property);
+  if (mentions === null || isPassedOn(source, mentions, variable)) return null;
+  return mentions.members.filter(({ object }) => object === variable).map(({ property }) => property);
+}
+
+function noteSecrets(expression: Expression, found: Found): void {
+  const names = propertiesOf(expression, 'secrets');
+  if (names === null) noteResource(found, 'secrets', null);
+  else for (const name of names) noteResource(found, 'secrets', name);
 }
 
 function mentionsIn(source: string): Mentions | null {
@@ -153,7 +170,7 @@ function isPassedOn(source: string, mentions: Mentions, variable: string): boole
   return mentioned > mentions.members.filter(({ object }) => object === variable).length;
 }
 
-function* expressionsOf(node: ProgramNode): Generator<Expression> {
+export function* expressionsOf(node: ProgramNode): Generator<Expression> {
   switch (node.type) {
     case 'code':
       return;
@@ -171,7 +188,8 @@ function* expressionsOf(node: ProgramNode): Generator<Expression> {
       yield* expressionsIn(node.values);
       return;
     case 'respond':
-      for (const template of [node.status, node.headers, node.body]) yield* expressionsIn(template);
+      for (const template of [node.status, node.headers, node.body, node.file?.path ?? null])
+        yield* expressionsIn(template);
       return;
     case 'fail':
       for (const template of [node.code, node.message, node.status, node.details]) yield* expressionsIn(template);

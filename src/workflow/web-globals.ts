@@ -9,13 +9,23 @@ const anyName = new RegExp(`\\b(?:${names.join('|')})\\b`, 'g');
 /** By these, code comes to a global that it does not name as a variable: then every word of its text may be one. */
 const waysToAnyGlobal = ['globalThis', 'eval', 'Function', 'constructor'];
 
-/** The global names of the web platform that these nodes may use, sorted: what their VMs have to bring. */
-export function webGlobalsOf(nodes: readonly ProgramNode[]): WebGlobal[] {
-  const used = new Set<WebGlobal>();
+/**
+ * The global names of the web platform that these nodes may use, sorted: what their VMs have to bring.
+ * @param imported those of the packages that they import.
+ */
+export function webGlobalsOf(nodes: readonly ProgramNode[], imported: readonly WebGlobal[] = []): WebGlobal[] {
+  const used = new Set<WebGlobal>(imported);
   for (const node of nodes) {
     if (node.type === 'code') addUsed(node.code.source, parseFunctionBody, used);
     else addFromExpressions(node, used);
   }
+  return [...used].sort();
+}
+
+/** Those that a text may use which is the body of a function. */
+export function webGlobalsOfText(source: string): WebGlobal[] {
+  const used = new Set<WebGlobal>();
+  addUsed(source, parseFunctionBody, used);
   return [...used].sort();
 }
 

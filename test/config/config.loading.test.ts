@@ -255,8 +255,8 @@ test('each key of the original that has no effect gives one warning with its pla
       'limit = 10',
       '[vm_pool]',
       'max_operations = 10000000',
-      '[redis]',
-      'host = ""',
+      '[mongo]',
+      'url = ""',
       '[database_nflow]',
       'query = "SELECT name, query FROM queries"',
       'QueryGetUser = "SELECT 1"',
@@ -264,7 +264,7 @@ test('each key of the original that has no effect gives one warning with its pla
   );
   const { warnings } = loadConfig({
     file,
-    env: { NFLOW_MAIL__SMTP: 'mail.example', NFLOW_REDIS__PASSWORD: 'hunter2' },
+    env: { NFLOW_TWILIO__ACCOUNT_SID: 'sid', NFLOW_TWILIO__AUTH_TOKEN: 'hunter2' },
   });
   const places = warnings.map((warning) => warning.replace(file, 'FILE').replace(/ of the original .*/s, ''));
   assert.deepEqual(places, [
@@ -272,11 +272,11 @@ test('each key of the original that has no effect gives one warning with its pla
     'FILE:3: tracker.workers',
     'FILE:6: rate_limit.ip.limit',
     'FILE:8: vm_pool.max_operations',
-    'FILE:10: redis.host',
+    'FILE:10: mongo.url',
     'FILE:12: database_nflow.query',
     'FILE:13: database_nflow.QueryGetUser',
-    'environment: NFLOW_MAIL__SMTP',
-    'environment: NFLOW_REDIS__PASSWORD',
+    'environment: NFLOW_TWILIO__ACCOUNT_SID',
+    'environment: NFLOW_TWILIO__AUTH_TOKEN',
   ]);
   assert.match(warnings[3] ?? '', /no effect in this version; vm_pool\.max_execution_seconds bounds a run$/);
   assert.match(warnings[4] ?? '', /no effect in this version$/);
@@ -496,7 +496,7 @@ test('in a file of thousands of lines, with values over several of them, each mi
   ];
   const lines = [
     ...section('tracker'),
-    ...section('mail'),
+    ...section('twilio'),
     ...section('security'),
     '[server]',
     '',
@@ -524,5 +524,56 @@ test('names that objects have by themselves are no keys', () => {
     assert.notDeepEqual(findingsOf(`["${name}"]\nport = 1`), []);
     assert.notDeepEqual(findingsOf(`[server]\n"${name}" = 1`), []);
     assert.notDeepEqual(findingsOf(`[vars]\n"${name}" = 1`), []);
+  }
+});
+
+test('datasources have names, from the file and from the environment', () => {
+  const text = `
+[datasources.main]
+dsn = "postgres://u:geheim@h/db"
+workflows = ["orders-*"]
+
+[datasources.read-only]
+dsn = "host=h user=u dbname=db"
+read_only = true
+max_rows = 5
+`;
+  const env = {
+    NFLOW_DATASOURCES__READ_ONLY__MAX_ROWS: '7',
+    NFLOW_DATASOURCES__THIRD__DSN: 'postgres://u@h/third',
+    NFLOW_DATASOURCES__THIRD__STATEMENT_TIMEOUT: '2s',
+  };
+  const { datasources } = configOf(text, env);
+  assert.deepEqual(Object.keys(datasources), ['main', 'read-only', 'third']);
+  assert.deepEqual(datasources.main?.workflows, ['orders-*']);
+  assert.equal(datasources.main?.poolMaxConns, 10);
+  assert.equal(datasources['read-only']?.readOnly, true);
+  assert.equal(datasources['read-only']?.rowsMax, 7);
+  assert.equal(datasources.third?.statementTimeoutMs, 2000);
+  const shown = showConfig(loadConfig({ file: fileWith(text), env, flags: {} }));
+  const find = (key: string) => shown.find((one) => one.key === key);
+  assert.equal(find('datasources.main.dsn')?.value, '"(hidden)"');
+  assert.equal(find('datasources.read-only.max_rows')?.origin, 'NFLOW_DATASOURCES__READ_ONLY__MAX_ROWS');
+  assert.equal(find('datasources.main.max_bytes')?.environment, 'NFLOW_DATASOURCES__MAIN__MAX_BYTES');
+});
+
+test('what is wrong with a datasource is told at its place, without its password', () => {
+  const cases: [text: string, place: string, message: RegExp][] = [
+    ['[datasources.Main]\ndsn = "host=h user=u"', '1 datasources.Main invalid-value', /a name of lower-case letters/],
+    ['[datasources.a]\nworkflows = ["*"]', '0 datasources.a.dsn invalid-value', /got nothing/],
+    ['[datasources.a]\ndsn = "host=h"', '2 datasources.a.dsn invalid-value', /at user: got nothing/],
+    ['[datasources.a]\ndsn = "host=h user=u pool_max_conns=5"', '2 datasources.a.dsn contradiction', /beside dsn/],
+    [
+      '[datasources.a]\ndsn = "host=h user=u"\nmax_row = 5',
+      '3 datasources.a.max_row unknown-key',
+      /did you mean max_rows/,
+    ],
+    ['[datasources.a]\ndsn = 5', '2 datasources.a.dsn invalid-value', /a value that is not shown/],
+    ['[datasources]\ndsn = "geheim"', '2 datasources.dsn unknown-key', /not a known key/],
+  ];
+  for (const [text, place, message] of cases) {
+    const [found, ...others] = findingsOf(text);
+    assert.deepEqual([found?.place, others], [place, []]);
+    assert.match(found?.message ?? '', message);
   }
 });

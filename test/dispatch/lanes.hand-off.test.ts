@@ -101,7 +101,7 @@ test('a light run that waits where heavy ones execute comes back elsewhere when 
   const heavies = Array.from({ length: 2 }, () => dispatch(dispatcher, long));
   const blocker = dispatch(dispatcher, filler);
   const result = JSON.stringify({ status: 200, headers: {}, bodyKind: 'json', bodyText: '{"came":1}' });
-  waits.handle.deliver('only', 1, true, result, 1_700_000_000_001);
+  waits.handle.deliver('only', 1, true, result, 1_700_000_000_001, false);
   const { outcome, loss } = await waits.ended;
   assert.ok(loss?.kind === 'evicted' || outcome?.status === 'succeeded', JSON.stringify(loss));
   for (const { handle } of [...heavies, blocker]) handle.drop();

@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -35,6 +45,12 @@ function openShell(t: TestContext): Shell {
   writeFileSync(join(commands, 'npx'), `#!/bin/sh\nshift\nexec "${process.execPath}" "${launcher}" "$@"\n`, {
     mode: 0o755,
   });
+  writeFileSync(join(commands, 'node'), `#!/bin/sh\nexec "${process.execPath}" "$@"\n`, { mode: 0o755 });
+  // Stands in for what pages install.
+  const modules = join(folder, 'node_modules');
+  mkdirSync(join(modules, '@nflow-engine'), { recursive: true });
+  symlinkSync(repository, join(modules, '@nflow-engine', 'nflow'));
+  symlinkSync(join(repository, 'node_modules', 'zod'), join(modules, 'zod'));
   return { folder, address: null, token: '', commands };
 }
 
@@ -62,6 +78,8 @@ async function run(shell: Shell, step: Extract<DocumentStep, { kind: 'run' }>): 
       ...process.env,
       PATH: `${shell.commands}:${PATH}`,
       NO_COLOR: '1',
+      // A page may test: that is no test of this run.
+      NODE_TEST_CONTEXT: undefined,
       ...(shell.address === null ? {} : { NFLOW_SERVER: shell.address, NFLOW_TOKEN: shell.token }),
     },
   });

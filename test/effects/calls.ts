@@ -4,6 +4,7 @@ import { parseEgressAllow } from '../../src/config/egress-allow.ts';
 import { createHttpEffect, type HttpEffect } from '../../src/effects/http/effect.ts';
 import { createEgressGuard } from '../../src/effects/http/egress-guard.ts';
 import { lookUpName, type ResolveName } from '../../src/effects/http/name-resolver.ts';
+import { readTlsProfiles } from '../../src/effects/http/tls-profiles.ts';
 import type { EffectContext, EffectKind, EffectResult } from '../../src/effects/port.ts';
 
 export const httpClientConfig: Config['httpClient'] = {
@@ -14,18 +15,20 @@ export const httpClientConfig: Config['httpClient'] = {
   maxConnsPerHost: 0,
   connectTimeoutMs: 10_000,
   responseSizeMax: 10 * 1024 * 1024,
+  proxy: null,
 };
 
 export interface HttpEffectOptions extends Partial<Config['httpClient']> {
   allow?: string[];
   resolve?: ResolveName;
+  tls?: Config['tls'];
 }
 
 /** The effect as the server builds it, loopback allowed; disposing it closes its connections. */
 export function httpEffect(options: HttpEffectOptions = {}): HttpEffect & Disposable {
-  const { allow = ['127.0.0.0/8'], resolve = lookUpName, ...limits } = options;
+  const { allow = ['127.0.0.0/8'], resolve = lookUpName, tls = {}, ...limits } = options;
   const guard = createEgressGuard(parseEgressAllow(allow), resolve);
-  const effect = createHttpEffect({ ...httpClientConfig, ...limits }, guard);
+  const effect = createHttpEffect({ ...httpClientConfig, ...limits }, guard, readTlsProfiles(tls));
   return Object.assign(effect, { [Symbol.dispose]: () => effect.close() });
 }
 

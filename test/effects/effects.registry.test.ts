@@ -7,8 +7,8 @@ import { startHttpServer, until } from './servers.ts';
 
 test('the effects are found by their kind, others are unknown', async () => {
   const effects = createEffects({ httpClient: httpClientConfig, egress: { allow: [] } });
-  for (const kind of ['http', 'sleep']) assert.equal(effects.get(kind)?.kind, kind);
-  for (const kind of ['sql', '', 'constructor', '__proto__']) assert.equal(effects.get(kind), undefined);
+  for (const kind of ['http', 'sleep', 'sql']) assert.equal(effects.get(kind)?.kind, kind);
+  for (const kind of ['nothing', '', 'constructor', '__proto__']) assert.equal(effects.get(kind), undefined);
   await effects.close();
 });
 

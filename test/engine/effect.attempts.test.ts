@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { MemoryCache } from '../../src/effects/memory-cache.ts';
+import { LeveledCache } from '../../src/effects/cache/leveled-cache.ts';
 import type { EffectContext, EffectKind, EffectResult } from '../../src/effects/port.ts';
 import { type AttemptHost, performEffect, waitAfter } from '../../src/engine/effect-attempts.ts';
 import { parseEffectOptions } from '../../src/engine/effect-options.ts';
@@ -119,7 +119,7 @@ test('waits grow up to their limit, and chance shortens them only', () => {
 });
 
 test('a kept result is given without a call, many that ask at a time share one, and failures are not kept', async () => {
-  const cache = new MemoryCache();
+  const cache = new LeveledCache();
   const kind = new Scripted(failure({ retryable: false }), success);
   const cached = { cache: { ttlMs: 60_000, key: null } };
   assert.equal((await run(kind, cached, { cache })).result.ok, false);

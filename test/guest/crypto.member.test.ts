@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { effectDefinitions } from '../../src/effects/definitions.ts';
 import { codeNode, evaluate, Guest, programOf } from '../support/vm.ts';
 
 test('ctx.crypto issues calls with canonical arguments and gives their results', () => {
@@ -63,5 +64,6 @@ test('only a program that mentions the member, or hides what it mentions, pays f
   const partsOf = (source: string): string[] => programOf([codeNode('only', source)]).effectParts;
   assert.deepEqual(partsOf('return ctx.now();'), []);
   assert.deepEqual(partsOf("return ctx.crypto.hash('a');"), ['crypto']);
-  assert.deepEqual(partsOf('return Object.keys(ctx);'), ['crypto']);
+  const every = effectDefinitions.filter(({ member }) => member?.isPart === true).map(({ traits }) => traits.kind);
+  assert.deepEqual(partsOf('return Object.keys(ctx);'), every.sort());
 });

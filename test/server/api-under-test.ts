@@ -10,6 +10,8 @@ import { createMetrics } from '../../src/observe/metrics.ts';
 import { createGuestLimits } from '../../src/protocol/guest-limits.ts';
 import { WorkflowCatalog } from '../../src/registry/workflow-catalog.ts';
 import { WorkflowRegistry } from '../../src/registry/workflow-registry.ts';
+import { openKeyRing } from '../../src/secrets/key-ring.ts';
+import { SecretVault } from '../../src/secrets/vault.ts';
 import { createServer } from '../../src/server/create-server.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import type { Store } from '../../src/store/port.ts';
@@ -74,6 +76,8 @@ export async function startApi(options: ApiOptions = {}): Promise<ApiUnderTest> 
           findVersion: (versionId) => registry.version(versionId),
           log: quiet,
         });
+  const keys = openKeyRing({ key: '1'.repeat(64), previousKey: null }, '');
+  const secrets = await SecretVault.open({ store: store.secrets, keys, log: createSilentLog() });
   const server = createServer({
     config,
     engine: engine ?? new TestEngine(),
@@ -85,6 +89,7 @@ export async function startApi(options: ApiOptions = {}): Promise<ApiUnderTest> 
       testRuns: dispatcher === null ? null : createTestRuns(dispatcher, effects),
       events: engine,
       incarnations: () => store.incarnations(),
+      secrets,
       server: 'test-machine',
       incarnation: store.incarnation.id,
     },
@@ -105,6 +110,7 @@ export async function startApi(options: ApiOptions = {}): Promise<ApiUnderTest> 
     call: (method, path, body) => call(`${origin}/nflow/api/v1${path}`, method, body),
     [Symbol.asyncDispose]: async () => {
       await server.close(0);
+      secrets.close();
       engine?.close();
       await effects.close();
       await dispatcher?.close();

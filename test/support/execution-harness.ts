@@ -125,11 +125,11 @@ export class LossyDispatcher implements Dispatcher {
     });
     this.#handles.add(handle);
     return {
-      deliver: (stepPath, seq, ok, json, timeMs) => {
+      deliver: (stepPath, seq, ok, json, timeMs, isReplay) => {
         if (gone) return;
         outstanding++;
         this.busy++;
-        handle.deliver(stepPath, seq, ok, json, timeMs);
+        handle.deliver(stepPath, seq, ok, json, timeMs, isReplay);
       },
       drop: () => {
         if (!gone) this.busy -= outstanding;

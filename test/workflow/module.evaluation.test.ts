@@ -189,7 +189,7 @@ const broken: Record<string, { files: Record<string, string>; code: string; says
   'a part of ctx that is not there yet': {
     files: {
       'a.workflow.ts':
-        "export default { format: 1, name: 'a', nodes: { a: { type: 'code',\n code: async (input, c) => c.⟦sql('x') } } };",
+        "export default { format: 1, name: 'a', nodes: { a: { type: 'code',\n code: async (input, c) => c.⟦call('x') } } };",
     },
     code: 'not-available',
   },
@@ -222,10 +222,10 @@ const broken: Record<string, { files: Record<string, string>; code: string; says
     says: /contains itself/,
   },
   'no default export': { files: { 'a.workflow.ts': '⟦export const a = 1;' }, code: 'missing-export' },
-  'a package': { files: { 'a.workflow.ts': "import a from ⟦'lodash';\nexport default a;" }, code: 'not-available' },
+  'a package': { files: { 'a.workflow.ts': "import a from ⟦'lodash';\nexport default a;" }, code: 'bad-import' },
   'a module of Node': {
     files: { 'a.workflow.ts': "import { readFileSync } from ⟦'node:fs';\nexport default readFileSync;" },
-    code: 'not-available',
+    code: 'bad-import',
   },
   'a file from outside of the folder': {
     files: { 'in/a.workflow.ts': "import a from ⟦'../out.ts';\nexport default a;", 'out.ts': 'export default 1;' },
@@ -292,11 +292,13 @@ test('the examples compile without findings', async () => {
   assert.deepEqual(
     workflows.map(({ name, durability, effectFree }) => `${name} ${durability}${effectFree ? '' : ' with effects'}`),
     [
+      'availability recorded with effects',
       'discount durable with effects',
       'greeting recorded',
       'order-notify durable with effects',
       'order-total durable',
       'stock recorded',
+      'webhook durable with effects',
       'workflow ephemeral',
     ],
   );

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { effectDefinitions } from '../../src/effects/definitions.ts';
 import { compileSource } from '../../src/workflow/published-source.ts';
 import { usesOf } from '../../src/workflow/uses.ts';
 
@@ -10,16 +11,23 @@ function usesOfNodes(nodes: object) {
   return usesOf(result.compiled.program);
 }
 
+/** What code can come to by a `ctx` that is hidden. */
+const everyKind = effectDefinitions
+  .filter(({ member }) => member !== null)
+  .map(({ traits }) => traits.kind)
+  .sort();
+
 const effectsOf: [what: string, code: string, effects: string[]][] = [
   ['that computes', 'return input.body.a + 1;', []],
   ['that only logs', "ctx.log.info('x'); return ctx.uuid();", []],
   ['that sleeps', "await ctx.sleep('1s');", ['sleep']],
   ['that calls', "return (await ctx.http.get('https://example.com')).status;", ['http']],
   ['that fetches', "return (await fetch('https://example.com')).status;", ['http']],
+  ['that queries', "return ctx.sql('orders').query('SELECT 1');", ['sql']],
   ['that digests', "return ctx.crypto.hash('x');", ['crypto']],
-  ['that hands ctx on', 'const call = (c) => c.log; return call(ctx);', ['crypto', 'http', 'sleep']],
-  ['that takes ctx apart', 'const { log } = ctx; log.info(1);', ['crypto', 'http', 'sleep']],
-  ['that builds a name', "return ctx['ht' + 'tp'];", ['crypto', 'http', 'sleep']],
+  ['that hands ctx on', 'const call = (c) => c.log; return call(ctx);', everyKind],
+  ['that takes ctx apart', 'const { log } = ctx; log.info(1);', everyKind],
+  ['that builds a name', "return ctx['ht' + 'tp'];", everyKind],
 ];
 for (const [what, code, effects] of effectsOf) {
   test(`code ${what} uses ${effects.length === 0 ? 'no effect' : effects.join(' and ')}`, () => {
@@ -43,4 +51,29 @@ test('vars are found in templates, conditions and cases of every node', () => {
 test('vars that are read by a name that is not written down are not known', () => {
   assert.equal(usesOfNodes({ a: { type: 'end', output: '{{ vars[input.name] }}' } }).vars, null);
   assert.equal(usesOfNodes({ a: { type: 'end', output: '{{ Object.keys(vars) }}' } }).vars, null);
+});
+
+test('secrets are found in fields of effects and in code', () => {
+  const nodes = {
+    a: {
+      type: 'http',
+      method: 'POST',
+      url: '{{ secrets.HOOK }}',
+      auth: { type: 'bearer', token: '{{ secrets.A }}' },
+      headers: { 'x-key': 'key {{ secrets["B"] }}' },
+      form: { c: '{{ secrets.C }}' },
+      next: 'b',
+    },
+    b: { type: 'crypto', operation: 'hmac', data: 'x', key: '{{ secrets.D }}', next: 'c' },
+    c: { type: 'code', code: "return ctx.secretRef('E') + ctx.secretRef('F');" },
+  };
+  assert.deepEqual(usesOfNodes(nodes).resources.secrets, ['A', 'B', 'C', 'D', 'E', 'F', 'HOOK']);
+});
+
+test('secrets that are named by what comes in, or by code that hides it, are not known', () => {
+  const hidden = (nodes: object) => usesOfNodes(nodes).resources.secrets;
+  assert.equal(hidden({ a: { type: 'http', url: 'https://x.example/?k={{ secrets[input.name] }}' } }), null);
+  assert.equal(hidden({ a: { type: 'code', code: 'return ctx.secretRef(input.name);' } }), null);
+  assert.equal(hidden({ a: { type: 'code', code: 'const { secretRef } = ctx; return 1;' } }), null);
+  assert.equal(hidden({ a: { type: 'code', code: 'ctx.log.info(1); return 2;' } }), undefined);
 });

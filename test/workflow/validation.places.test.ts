@@ -100,7 +100,31 @@ const table: [title: string, marked: string, ...findings: string[]][] = [
   ['a node that follows itself', withNode('{ "type": "set", "values": {}, "next": ⟦"only" }'), 'cycle only → only'],
   ['an unknown key of a node', withNode('{ "type": "end", ⟦"outptu": 1 }'), 'unknown-key output'],
   ['a key of a node that is not there yet', withNode('{ "type": "end", ⟦"retry": {} }'), 'not-available retry'],
-  ['onError', withNode('{ "type": "http", "url": "http://x", ⟦"onError": "only" }'), 'not-available onError'],
+  [
+    'onError of a node to itself',
+    withNode('{ "type": "http", "url": "http://x", "onError": ⟦"only" }'),
+    'cycle only → only',
+  ],
+  ['onError to nowhere', withNode('{ "type": "set", "values": {}, "onError": ⟦"olny" }'), 'unknown-node only'],
+  [
+    'onError of a node that ends the run',
+    withNodes(
+      '"a": { "type": "set", "values": {}, "next": "b", "onError": "c" },\n "b": { "type": "end", ⟦"onError": "c" },\n "c": { "type": "end" }',
+    ),
+    'unknown-key output',
+  ],
+  [
+    'error where no onError leads to',
+    withNodes(
+      '"a": { "type": "set", "values": {}, "next": "b", "onError": "c" },\n "b": { "type": "end", "output": ⟦"{{ error.code }}" },\n "c": { "type": "end", "output": "{{ error.code }}" }',
+    ),
+    'no-error-here "b"',
+  ],
+  [
+    'error in code where no onError leads to',
+    withNode('{ "type": "code", "code": ⟦"return error.message;" }'),
+    'no-error-here "only"',
+  ],
   [
     'next of respond',
     withNodes('"a": { "type": "respond", ⟦"next": "b" },\n "b": { "type": "end" }'),
@@ -186,7 +210,7 @@ const table: [title: string, marked: string, ...findings: string[]][] = [
   ['an empty template', withNode('{ "type": "end", "output": "{{⟦ }}" }'), 'syntax-error empty'],
   ['await', withNode('{ "type": "end", "output": "{{ ⟦await prev }}" }'), 'async-expression synchronous'],
   ['an async function', withNode('{ "type": "end", "output": "{{ (⟦async () => 1)() }}" }'), 'async-expression'],
-  ['secrets', withNode('{ "type": "end", "output": "{{ ⟦secrets.HOOK }}" }'), 'not-available secrets'],
+  ['secrets', withNode('{ "type": "end", "output": "{{ ⟦secrets.HOOK }}" }'), 'secret-not-allowed effects'],
   ['an unknown name', withNode('{ "type": "end", "output": "{{ ⟦prv.total }}" }'), 'unknown-name prev'],
   ['effects in an expression', withNode('{ "type": "end", "output": "{{ ⟦ctx.now() }}" }'), 'unknown-name code node'],
   ['an unknown node', withNode('{ "type": "end", "output": "{{ nodes.⟦onyl.a }}" }'), 'unknown-node only'],

@@ -2,6 +2,7 @@ import { Client } from 'undici';
 import type { CheckedTarget } from './egress-guard.ts';
 import { HttpFailure } from './failure.ts';
 import { connectPinned } from './pinned-connection.ts';
+import { type ProxyServer, proxyOf } from './proxy-tunnel.ts';
 
 export interface ConnectionLimits {
   /** Kept without a request, over all origins; 0 keeps none. */
@@ -14,6 +15,8 @@ export interface ConnectionLimits {
   maxConnsPerHost: number;
   /** For a new connection, TLS included. */
   connectTimeoutMs: number;
+  /** `[http_client] proxy`; null or absent: connections are direct. */
+  proxy?: string | null;
 }
 
 /** Bytes of an answer's headers, as Node's own client: a server that sends more is broken or hostile. */
@@ -22,7 +25,8 @@ export const responseHeaderSizeMax = 16 * 1024;
 /** One connection with HTTP/1.1 on it: one request at a time. `client` never connects by itself. */
 export interface Connection {
   readonly client: Client;
-  readonly origin: string;
+  /** The origin, and the TLS settings of calls that have their own. */
+  readonly route: string;
   readonly addressKey: string;
   /** True when it has carried a request before: the server may have closed it a moment ago. */
   reused: boolean;
@@ -65,6 +69,7 @@ interface PooledConnection extends Connection {
  */
 export class ConnectionPool {
   readonly #limits: ConnectionLimits;
+  readonly #proxy: ProxyServer | null;
   readonly #origins = new Map<string, OriginState>();
   /** Over all origins, oldest first. */
   readonly #idle = new Set<PooledConnection>();
@@ -73,6 +78,7 @@ export class ConnectionPool {
 
   constructor(limits: ConnectionLimits) {
     this.#limits = limits;
+    this.#proxy = proxyOf(limits.proxy ?? null);
   }
 
   /**
@@ -82,14 +88,14 @@ export class ConnectionPool {
   async acquire(target: CheckedTarget, signal: AbortSignal, fresh = false): Promise<Connection> {
     signal.throwIfAborted();
     if (this.#closed) throw closedFailure();
-    const kept = fresh ? undefined : takeMatching(this.#stateOf(target.origin), target);
+    const kept = fresh ? undefined : takeMatching(this.#stateOf(routeOf(target)), target);
     if (kept !== undefined) {
       this.#activate(kept);
       return kept;
     }
     // Full, and what is idle is not for this call: the oldest makes room.
-    if (this.#isFull(this.#stateOf(target.origin))) this.#stateOf(target.origin).idle[0]?.close();
-    const state = this.#stateOf(target.origin);
+    if (this.#isFull(this.#stateOf(routeOf(target)))) this.#stateOf(routeOf(target)).idle[0]?.close();
+    const state = this.#stateOf(routeOf(target));
     if (this.#isFull(state)) {
       const passed = await this.#wait(target, state, signal);
       return passed ?? this.#connect(target, state, signal);
@@ -103,7 +109,7 @@ export class ConnectionPool {
     const pooled = connection as PooledConnection;
     if (pooled.state !== 'active') return;
     pooled.reused = true;
-    const state = this.#stateOf(pooled.origin);
+    const state = this.#stateOf(pooled.route);
     if (!reusable || !pooled.isOpen() || this.#closed) {
       pooled.close();
       return;
@@ -140,11 +146,11 @@ export class ConnectionPool {
     return this.#limits.maxConnsPerHost > 0 && state.open >= this.#limits.maxConnsPerHost;
   }
 
-  #stateOf(origin: string): OriginState {
-    let state = this.#origins.get(origin);
+  #stateOf(route: string): OriginState {
+    let state = this.#origins.get(route);
     if (state === undefined) {
       state = { open: 0, idle: [], waiting: new Set() };
-      this.#origins.set(origin, state);
+      this.#origins.set(route, state);
     }
     return state;
   }
@@ -158,7 +164,7 @@ export class ConnectionPool {
   /** The caller has counted the connection in `state.open`. */
   async #connect(target: CheckedTarget, state: OriginState, signal: AbortSignal): Promise<PooledConnection> {
     try {
-      const { socket, addressKey } = await connectPinned(target, this.#limits.connectTimeoutMs, signal);
+      const { socket, addressKey } = await connectPinned(target, this.#limits.connectTimeoutMs, signal, this.#proxy);
       if (this.#closed) {
         socket.destroy();
         throw closedFailure();
@@ -183,7 +189,7 @@ export class ConnectionPool {
       });
       const connection: PooledConnection = {
         client,
-        origin: target.origin,
+        route: routeOf(target),
         addressKey,
         reused: false,
         state: 'active',
@@ -200,7 +206,7 @@ export class ConnectionPool {
       socket.once('close', connection.close);
       return connection;
     } catch (error) {
-      this.#giveSlotBack(target.origin, state);
+      this.#giveSlotBack(routeOf(target), state);
       throw error;
     }
   }
@@ -211,10 +217,10 @@ export class ConnectionPool {
     this.#idle.delete(connection);
     const at = state.idle.indexOf(connection);
     if (at !== -1) state.idle.splice(at, 1);
-    this.#giveSlotBack(connection.origin, state);
+    this.#giveSlotBack(connection.route, state);
   }
 
-  #giveSlotBack(origin: string, state: OriginState): void {
+  #giveSlotBack(route: string, state: OriginState): void {
     const [waiter] = state.waiting;
     if (waiter !== undefined) {
       state.waiting.delete(waiter);
@@ -222,7 +228,7 @@ export class ConnectionPool {
       return;
     }
     state.open--;
-    if (state.open === 0) this.#origins.delete(origin);
+    if (state.open === 0) this.#origins.delete(route);
   }
 
   #wait(target: CheckedTarget, state: OriginState, signal: AbortSignal): Promise<PooledConnection | null> {
@@ -246,6 +252,11 @@ export class ConnectionPool {
       signal.addEventListener('abort', onAbort, { once: true });
     });
   }
+}
+
+/** A connection that was made with other certificates is another one. */
+function routeOf({ origin, tls }: CheckedTarget): string {
+  return tls === undefined ? origin : `${origin} ${tls.name}`;
 }
 
 /** The socket closed before the request was written to it: nothing has been sent. */

@@ -1,14 +1,33 @@
 import type { Config } from '../../config/config.ts';
+import type { FileRoot } from '../../files/file-root.ts';
 import { type EffectSending, effectHeader } from '../../protocol/effect-header.ts';
-import type { ClosableEffect, EffectContext, EffectResult, EffectVerdict } from '../port.ts';
+import { mayHoldPlaceholder, namePlaceholders } from '../../protocol/secret-placeholder.ts';
+import type {
+  ClosableEffect,
+  EffectCall,
+  EffectContext,
+  EffectResult,
+  EffectVerdict,
+  FilledSecrets,
+  SecretPlace,
+} from '../port.ts';
 import { httpTraits } from './arguments.ts';
+import { BodyFile } from './body-file.ts';
 import { ConnectionPool } from './connection-pool.ts';
 import type { EgressGuard } from './egress-guard.ts';
 import { BrokenBeforeAnswer, exchange, type Progress, type WireRequest, type WireResponse } from './exchange.ts';
 import { failureResult, HttpFailure } from './failure.ts';
 import { redirectedRequest } from './redirect.ts';
-import { describeCall, type HeaderField, type HttpRequest, parseHttpRequest, parseHttpTarget } from './request.ts';
+import {
+  describeCall,
+  type HeaderField,
+  type HttpRequest,
+  parseHttpMethod,
+  parseHttpRequest,
+  parseHttpTarget,
+} from './request.ts';
 import { renderHttpResult } from './response.ts';
+import { type TlsProfile, tlsProfileFor } from './tls-profiles.ts';
 import { verdictOfAnswer } from './verdict.ts';
 
 export interface HttpEffect extends ClosableEffect {
@@ -20,18 +39,23 @@ export interface HttpEffect extends ClosableEffect {
  * The effect `http`: one call, its redirects included. An answer is a result whatever its status; a call without an answer is a
  * failure with a reason (`failure.ts`).
  */
-export function createHttpEffect(config: Config['httpClient'], guard: EgressGuard): HttpEffect {
+export function createHttpEffect(
+  config: Config['httpClient'],
+  guard: EgressGuard,
+  tlsProfiles: ReadonlyMap<string, TlsProfile> = new Map(),
+  files: FileRoot | null = null,
+): HttpEffect {
   const pool = new ConnectionPool(config);
   const underWay = new Set<AbortController>();
   let closed = false;
 
-  async function perform(argumentsJson: string, context: EffectContext): Promise<EffectResult> {
-    let tried = 'http';
+  async function perform({ argumentsJson, filled }: EffectCall, context: EffectContext): Promise<EffectResult> {
+    let tried = filled?.describedAs ?? 'http';
     try {
       const request = parseHttpRequest(argumentsJson, config.timeoutMs);
-      tried = describeCall(request.method, request.url);
+      tried = filled?.describedAs ?? describeCall(request.method, request.url);
       const json = await withDeadline(request, context.signal, async (progress, signal) => {
-        const response = await followRedirects(request, context, progress, signal);
+        const response = await followRedirects(request, filled, context, progress, signal);
         return renderHttpResult(response, config.responseSizeMax);
       });
       return { ok: true, json };
@@ -42,35 +66,55 @@ export function createHttpEffect(config: Config['httpClient'], guard: EgressGuar
 
   async function followRedirects(
     request: HttpRequest,
+    filled: FilledSecrets | undefined,
     context: EffectContext,
     progress: Progress,
     signal: AbortSignal,
   ): Promise<WireResponse> {
     for (let current = request, followed = 0; ; followed++) {
-      const response = await send(current, context, progress, signal).catch((error: unknown) => {
+      const response = await send(current, filled, context, progress, signal).catch((error: unknown) => {
         throw followed > 0 && error instanceof HttpFailure ? afterRedirect(error, current) : error;
       });
-      const next = current.followsRedirects ? redirectedRequest(current, response, followed) : null;
+      const next = current.followsRedirects ? redirectedRequest(current, response, followed, filled) : null;
       if (next === null) return response;
       current = next;
     }
   }
 
+  function openFileOf(
+    { saveTo }: HttpRequest,
+    filled: FilledSecrets | undefined,
+    { workflow }: EffectContext,
+  ): (() => Promise<BodyFile>) | null {
+    return saveTo === null ? null : () => BodyFile.open(files, workflow, saveTo, filled?.redactBytes());
+  }
+
   async function send(
     request: HttpRequest,
+    filled: FilledSecrets | undefined,
     context: EffectContext,
     progress: Progress,
     signal: AbortSignal,
   ): Promise<WireResponse> {
     progress.phase = 'resolving';
-    const target = await guard.check(request.url, signal);
+    const { tls: tlsName, url } = request;
+    const tls = tlsName === null ? undefined : tlsProfileFor(tlsProfiles, tlsName, context.workflow, url);
+    const checked = await guard.check(url, signal);
+    const target = tls === undefined ? checked : { ...checked, tls };
     const wire = toWire(request, context);
     for (let fresh = false; ; fresh = true) {
       progress.phase = 'connecting';
       const connection = await pool.acquire(target, signal, fresh);
       let complete = false;
       try {
-        const response = await exchange(connection, wire, config.responseSizeMax, progress, signal);
+        const response = await exchange(
+          connection,
+          wire,
+          config.responseSizeMax,
+          progress,
+          signal,
+          openFileOf(request, filled, context),
+        );
         complete = true;
         return response;
       } catch (error) {
@@ -110,14 +154,17 @@ export function createHttpEffect(config: Config['httpClient'], guard: EgressGuar
   return {
     ...httpTraits,
     isSafe(argumentsJson) {
-      const target = targetOf(argumentsJson);
-      return target !== null && isSafeMethod(target.method);
+      const method = methodOf(argumentsJson);
+      // What saves its answer changes a file.
+      return method !== null && isSafeMethod(method) && !savesAnswer(argumentsJson);
     },
-    perform: (call, context) => perform(call.argumentsJson, context),
+    perform,
+    destinationOf: (argumentsJson) => targetOf(argumentsJson)?.url ?? null,
+    writeSecret,
     verdictOf: (result) => verdictOfAnswer(result, Date.now()),
     describe(argumentsJson) {
       const target = targetOf(argumentsJson);
-      return target === null ? 'http (invalid)' : describeCall(target.method, target.url);
+      return target === null ? describeUnread(argumentsJson) : describeCall(target.method, target.url);
     },
     close() {
       closed = true;
@@ -125,6 +172,11 @@ export function createHttpEffect(config: Config['httpClient'], guard: EgressGuar
       pool.close();
     },
   };
+}
+
+/** Also true for arguments that only look so: that is the careful side. */
+function savesAnswer(argumentsJson: string): boolean {
+  return argumentsJson.includes('"saveTo"');
 }
 
 function isSafeMethod(method: string): boolean {
@@ -138,6 +190,35 @@ function targetOf(argumentsJson: string): Pick<HttpRequest, 'method' | 'url'> | 
   } catch {
     return null;
   }
+}
+
+/** Of a call whose whole address is a secret, there is nothing to show but the method. */
+function describeUnread(argumentsJson: string): string {
+  const method = methodOf(argumentsJson);
+  if (method === null || !mayHoldPlaceholder(argumentsJson)) return 'http (invalid)';
+  const { url } = JSON.parse(argumentsJson) as { url?: unknown };
+  return typeof url === 'string' && mayHoldPlaceholder(url) ? `${method} ${namePlaceholders(url)}` : 'http (invalid)';
+}
+
+/** Null for arguments that `perform` refuses. */
+function methodOf(argumentsJson: string): string | null {
+  try {
+    return parseHttpMethod(argumentsJson);
+  } catch {
+    return null;
+  }
+}
+
+/** The host is over: written out, or in a secret that is an address. */
+const hostBefore = /^(?:https?:\/\/|nflow-secret\.)[^/?#\\]+[/?#]/i;
+
+/** A secret at the beginning of the address is an address itself; further on it is written as one piece of it. */
+function writeSecret(value: string, { field, text, at, fields }: SecretPlace): string | null {
+  if (field === 'url') {
+    if (at === 0) return URL.canParse(value) && /^https?:\/\//i.test(value) ? value : null;
+    return hostBefore.test(text.slice(0, at)) ? encodeURIComponent(value.toWellFormed()) : null;
+  }
+  return field === 'body' && fields.bodyKind === 'json' ? JSON.stringify(value).slice(1, -1) : value;
 }
 
 function toWire(request: HttpRequest, { idempotencyKey, isFirstSending }: EffectContext): WireRequest {

@@ -10,6 +10,7 @@ import { addressKey, formatIpAddress, type IpAddress, parseIpAddress } from '../
 import { type RefusedRange, refusedRangeOf } from './address-ranges.ts';
 import { errorCodeOf, HttpFailure } from './failure.ts';
 import type { ResolveName } from './name-resolver.ts';
+import type { TlsProfile } from './tls-profiles.ts';
 
 /** Where a request may be sent: the origin it asked for, and the addresses that were checked for it. */
 export interface CheckedTarget {
@@ -23,6 +24,8 @@ export interface CheckedTarget {
   addresses: string[];
   /** `addressKey` of each of `addresses`. */
   addressKeys: ReadonlySet<string>;
+  /** How the call that it was checked for speaks TLS; absent: as usual. */
+  tls?: TlsProfile;
 }
 
 export interface EgressGuard {

@@ -1,4 +1,6 @@
 import type { Dispatcher } from 'undici';
+import type { WrittenFile } from '../../files/file-writer.ts';
+import type { BodyFile } from './body-file.ts';
 import { BoundedBody } from './bounded-body.ts';
 import { type Connection, ConnectionGone, responseHeaderSizeMax } from './connection-pool.ts';
 import { errorCodeOf, HttpFailure } from './failure.ts';
@@ -18,6 +20,8 @@ export interface WireResponse {
   /** Lower-case names; an array where the header came more than once. */
   headers: [name: string, value: string | string[]][];
   body: Buffer;
+  /** The body went into this file; `body` is empty then. */
+  saved: WrittenFile | null;
 }
 
 /** How far a call has come, for the message when it ends early. */
@@ -44,6 +48,7 @@ export class BrokenBeforeAnswer extends Error {
 /**
  * Sends a request and reads the answer to its end, at most `sizeMax` bytes of body. Rejects with BrokenBeforeAnswer, HttpFailure
  * (`too_large`, `protocol`), or `signal.reason`; after a rejection the connection cannot be used again.
+ * @param openFile where the body of an answer below 300 goes instead of memory, piece by piece and whatever its size.
  */
 export function exchange(
   connection: Connection,
@@ -51,6 +56,7 @@ export function exchange(
   sizeMax: number,
   progress: Progress,
   signal: AbortSignal,
+  openFile: (() => Promise<BodyFile>) | null = null,
 ): Promise<WireResponse> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) {
@@ -58,6 +64,7 @@ export function exchange(
       return;
     }
     const body = new BoundedBody(sizeMax);
+    let saving: Saving | null = null;
     let status = 0;
     let headers: WireResponse['headers'] = [];
     let started = false;
@@ -66,6 +73,7 @@ export function exchange(
     // Aborting makes undici call `onResponseError` at once: the promise is then already settled, and its reason is the right one.
     const fail = (reason: unknown) => {
       signal.removeEventListener('abort', onAbort);
+      void saving?.discard();
       reject(reason);
       controller?.abort(new Error('the call has ended'));
     };
@@ -82,7 +90,7 @@ export function exchange(
         onRequestSent() {
           progress.phase = 'waiting';
         },
-        onResponseStart(_controller, statusCode, answerHeaders) {
+        onResponseStart(begunController, statusCode, answerHeaders) {
           // 102 and 103 come before the answer and are not part of it.
           if (statusCode < 200) return;
           started = true;
@@ -94,14 +102,24 @@ export function exchange(
           // To HEAD and with 304 the length is that of a body which does not come.
           const bodyComes = request.method !== 'HEAD' && statusCode !== 304;
           const announced = Number(answerHeaders['content-length']);
-          if (bodyComes && announced > sizeMax) fail(tooLarge(`${announced} bytes`, sizeMax));
+          if (openFile !== null && bodyComes && statusCode < 300)
+            saving = new Saving(begunController, openFile(), fail);
+          else if (bodyComes && announced > sizeMax) fail(tooLarge(`${announced} bytes`, sizeMax));
         },
         onResponseData(_controller, chunk) {
-          if (!body.append(chunk)) fail(tooLarge('more', sizeMax));
+          if (saving !== null) saving.write(chunk);
+          else if (!body.append(chunk)) fail(tooLarge('more', sizeMax));
         },
         onResponseEnd() {
+          if (saving !== null) {
+            saving.place((saved) => {
+              signal.removeEventListener('abort', onAbort);
+              resolve({ status, headers, body: body.take(), saved });
+            });
+            return;
+          }
           signal.removeEventListener('abort', onAbort);
-          resolve({ status, headers, body: body.take() });
+          resolve({ status, headers, body: body.take(), saved: null });
         },
         onResponseError(_controller, error) {
           const failure = brokenFailure(error, started);
@@ -111,6 +129,54 @@ export function exchange(
       },
     );
   });
+}
+
+/** Writes a body into its file, one piece after the other: the other side waits while the disk does. */
+class Saving {
+  readonly #controller: Dispatcher.DispatchController;
+  readonly #file: Promise<BodyFile>;
+  readonly #fail: (reason: unknown) => void;
+  #writing: Promise<void> = Promise.resolve();
+  #isOver = false;
+
+  constructor(controller: Dispatcher.DispatchController, file: Promise<BodyFile>, fail: (reason: unknown) => void) {
+    this.#controller = controller;
+    this.#file = file;
+    this.#fail = fail;
+    file.catch(fail);
+  }
+
+  write(chunk: Buffer): void {
+    // A parser that goes on without data tells of an empty piece: to pause for that would keep it from reading for ever.
+    if (chunk.length === 0) return;
+    this.#controller.pause();
+    // The next read overwrites the chunk.
+    const piece = Buffer.from(chunk);
+    this.#writing = this.#writing.then(async () => {
+      if (this.#isOver) return;
+      await (await this.#file).write(piece);
+      this.#controller.resume();
+    });
+    this.#writing.catch(this.#fail);
+  }
+
+  place(onPlaced: (saved: WrittenFile) => void): void {
+    this.#writing
+      .then(async () => {
+        if (this.#isOver) return;
+        this.#isOver = true;
+        onPlaced(await (await this.#file).place());
+      })
+      .catch(this.#fail);
+  }
+
+  /** The call has failed. Nothing is left of what was written, unless it was whole. */
+  async discard(): Promise<void> {
+    this.#isOver = true;
+    await this.#writing.catch(() => {});
+    const file = await this.#file.catch(() => null);
+    await file?.discard();
+  }
 }
 
 function isDisconnect(error: unknown): boolean {

@@ -9,6 +9,10 @@ export type HttpFailureReason =
   /** The egress guard does not let the address through. */
   | 'egress_denied'
   | 'too_large'
+  /** The body was to be saved (`saveTo`), and the folder of the workflow or the disk is full, or the file could not be written. */
+  | 'quota_exceeded'
+  | 'disk_full'
+  | 'file'
   | 'redirect'
   | 'tls'
   /** The call itself is wrong: nothing was sent. */

@@ -3,6 +3,7 @@ import { connect as connectTls } from 'node:tls';
 import { addressKey, parseIpAddress } from '../../config/ip-address.ts';
 import type { CheckedTarget } from './egress-guard.ts';
 import { errorCodeOf, HttpFailure } from './failure.ts';
+import { openTunnel, type ProxyServer } from './proxy-tunnel.ts';
 
 /** Time for one of several addresses before the next is tried; Node's 250 ms gives up on far but healthy ones. */
 const attemptTimeoutMs = 1_000;
@@ -24,6 +25,7 @@ export async function connectPinned(
   target: CheckedTarget,
   timeoutMs: number,
   signal: AbortSignal,
+  proxy: ProxyServer | null = null,
 ): Promise<PinnedConnection> {
   signal.throwIfAborted();
   const ending = new AbortController();
@@ -31,14 +33,33 @@ export async function connectPinned(
   const timer = setTimeout(() => ending.abort(slowFailure(target, timeoutMs)), timeoutMs);
   signal.addEventListener('abort', onAbort, { once: true });
   try {
-    return await connectUntil(target, ending.signal);
+    return await connectUntil(target, ending.signal, proxy);
   } finally {
     clearTimeout(timer);
     signal.removeEventListener('abort', onAbort);
   }
 }
 
-async function connectUntil(target: CheckedTarget, signal: AbortSignal): Promise<PinnedConnection> {
+async function connectUntil(
+  target: CheckedTarget,
+  signal: AbortSignal,
+  proxy: ProxyServer | null,
+): Promise<PinnedConnection> {
+  const plain = proxy === null ? await connectDirectly(target, signal) : await connectThrough(proxy, target, signal);
+  return target.secure ? { ...plain, socket: await speakTls(plain.socket, target, signal) } : plain;
+}
+
+async function connectThrough(
+  proxy: ProxyServer,
+  target: CheckedTarget,
+  signal: AbortSignal,
+): Promise<PinnedConnection> {
+  const { socket, address } = await openTunnel(proxy, target, signal);
+  const peer = parseIpAddress(address);
+  return { socket, addressKey: peer === null ? '' : addressKey(peer) };
+}
+
+async function connectDirectly(target: CheckedTarget, signal: AbortSignal): Promise<PinnedConnection> {
   const tcp = connectTcp({
     ...whereTo(target),
     port: target.port,
@@ -54,17 +75,26 @@ async function connectUntil(target: CheckedTarget, signal: AbortSignal): Promise
     const connected = tcp.remoteAddress ?? 'an address that is gone';
     throw new HttpFailure('connect', `the connection ended up at ${connected}, which was not checked`, true);
   }
-  if (!target.secure) return { socket: tcp, addressKey: key };
+  return { socket: tcp, addressKey: key };
+}
+
+async function speakTls(socket: Socket, target: CheckedTarget, signal: AbortSignal): Promise<Socket> {
+  const { ca, cert, key, config } = target.tls ?? {};
+  const name = config?.serverName ?? target.hostname;
   const tls = connectTls({
-    socket: tcp,
+    socket,
+    ca,
+    cert,
+    key,
+    minVersion: config?.minVersion,
     // A name goes into SNI; an address may not (RFC 6066) and is compared with the certificate's addresses.
-    ...(parseIpAddress(target.hostname) === null ? { servername: target.hostname } : { host: target.hostname }),
+    ...(parseIpAddress(name) === null ? { servername: name } : { host: name }),
     ALPNProtocols: ['http/1.1'],
     // Said although it is the default: NODE_TLS_REJECT_UNAUTHORIZED must not turn the check off.
     rejectUnauthorized: true,
   });
   await untilEvent(tls, 'secureConnect', signal, (error) => tlsFailure(target, error));
-  return { socket: tls, addressKey: key };
+  return tls;
 }
 
 function whereTo(target: CheckedTarget): Omit<TcpNetConnectOpts, 'port'> {

@@ -1,3 +1,4 @@
+import type { FilledSecrets } from '../port.ts';
 import type { WireResponse } from './exchange.ts';
 import { HttpFailure } from './failure.ts';
 import { type HttpRequest, parseUrl } from './request.ts';
@@ -27,9 +28,14 @@ const bodyHeaders = new Set(['content-encoding', 'content-language', 'content-lo
 
 /**
  * The request that an answer redirects to (RFC 9110, 15.4); null when it redirects nowhere. Throws HttpFailure `redirect` for a
- * place that is not followed. Whether the place may be connected to is for the egress guard to say.
+ * place that is not followed, such as one that a secret in the body or the address is not bound to. Whether the place may be connected to is for the egress guard to say.
  */
-export function redirectedRequest(request: HttpRequest, response: WireResponse, followed: number): HttpRequest | null {
+export function redirectedRequest(
+  request: HttpRequest,
+  response: WireResponse,
+  followed: number,
+  filled?: FilledSecrets,
+): HttpRequest | null {
   if (!redirectStatuses.has(response.status)) return null;
   const location = response.headers.find(([name]) => name === 'location')?.[1];
   if (location === undefined) return null;
@@ -55,13 +61,30 @@ export function redirectedRequest(request: HttpRequest, response: WireResponse, 
     const lower = name.toLowerCase();
     return !(becomesGet && bodyHeaders.has(lower)) && (!changesOrigin || neutralHeaders.has(lower));
   });
-  return {
+  const next: HttpRequest = {
     ...request,
     method: becomesGet ? 'GET' : request.method,
     body: becomesGet ? null : request.body,
     url,
     headers,
   };
+  return filled === undefined || filled.mayGoTo(url) ? next : withoutSecrets(next, filled);
+}
+
+/** For a place that the secrets of the call may not go to: headers are left behind, what cannot be left is not sent. */
+function withoutSecrets(request: HttpRequest, filled: FilledSecrets): HttpRequest {
+  const holder = filled.isIn(request.url.href) ? 'address' : isInBody(request.body, filled) ? 'body' : null;
+  if (holder !== null) {
+    throw new HttpFailure(
+      'redirect',
+      `the answer redirects to ${request.url.origin}, and the ${holder} would take a secret there that is not bound to it. Nothing was sent there`,
+    );
+  }
+  return { ...request, headers: request.headers.filter(({ value }) => !filled.isIn(value)) };
+}
+
+function isInBody(body: Buffer | null, filled: FilledSecrets): boolean {
+  return body !== null && (filled.isIn(body.toString('utf8')) || filled.isIn(body.toString('latin1')));
 }
 
 function parseLocation(location: string, base: URL): URL {

@@ -1,4 +1,7 @@
+import { readAuthorization } from './authorization.ts';
+import { parseSaveTarget, type SaveTarget } from './body-file.ts';
 import { HttpFailure } from './failure.ts';
+import { encodeForm, encodeMultipart } from './form-body.ts';
 
 /** A checked HTTP call, as the workflow asked for it. */
 export interface HttpRequest {
@@ -11,6 +14,10 @@ export interface HttpRequest {
   body: Buffer | null;
   timeoutMs: number;
   followsRedirects: boolean;
+  /** Name of the TLS settings; null: the usual ones. */
+  tls: string | null;
+  /** Where the body of a good answer goes; null: into the result. */
+  saveTo: SaveTarget | null;
 }
 
 export interface HeaderField {
@@ -53,28 +60,38 @@ type BodyKind = 'json' | 'text' | 'base64';
 /**
  * Reads the arguments of the effect `http`:
  * `{ method, url, headers: { name: value } | null, query: { name: value | [value] } | null, body: string | null,
- * bodyKind: "json" | "text" | "base64" | null, timeoutMs: number | null, redirect: "follow" | "manual" }`.
+ * bodyKind: "json" | "text" | "base64" | null, timeoutMs: number | null, redirect: "follow" | "manual" }`, and where they are
+ * given `auth` (`authorization.ts`), `form` or `multipart` (`form-body.ts`) instead of `body`, `tls`, and `saveTo` (`body-file.ts`).
  * They come out of a VM, so nothing of them is believed. Throws HttpFailure `invalid_request`.
  */
 export function parseHttpRequest(argumentsJson: string, defaultTimeoutMs: number): HttpRequest {
   const fields = parseFields(argumentsJson);
   const { method, url } = parseTarget(fields);
-  const bodyKind = parseBodyKind(fields.bodyKind);
-  const body = parseBody(fields.body, bodyKind);
+  const typed = parseTypedBody(fields);
+  const body = typed?.content ?? null;
   if (body !== null && (method === 'GET' || method === 'HEAD')) {
     throw invalid('body', `a body with ${method}`, 'no body: servers and caches disagree on what it would mean');
   }
   const headers = parseHeaders(fields.headers);
-  if (bodyKind !== null && body !== null && !headers.some((header) => header.name.toLowerCase() === 'content-type')) {
-    headers.push({ name: 'content-type', value: contentTypes[bodyKind] });
+  const has = (name: string): boolean => headers.some((header) => header.name.toLowerCase() === name.toLowerCase());
+  if (typed !== null && typed.contentType !== null && !has('content-type')) {
+    headers.push({ name: 'content-type', value: typed.contentType });
+  }
+  const auth = isAbsent(fields.auth) ? null : readAuthorization(fields.auth, invalid);
+  if (auth !== null && auth.header !== null) {
+    const { name, value } = auth.header;
+    if (has(name)) throw invalid('auth', `the header ${name} in "headers" too`, 'one of them');
+    headers.push(...parseHeaders({ [name]: value }));
   }
   return {
     method,
-    url: withQuery(url, fields.query),
+    url: withQuery(withQuery(url, fields.query), auth?.query == null ? null : { [auth.query.name]: auth.query.value }),
     headers,
     body,
     timeoutMs: parseTimeout(fields.timeoutMs, defaultTimeoutMs),
     followsRedirects: parseRedirect(fields.redirect),
+    tls: parseTlsName(fields.tls),
+    saveTo: parseSaveTarget(fields.saveTo),
   };
 }
 
@@ -83,11 +100,30 @@ export function parseHttpTarget(argumentsJson: string): Pick<HttpRequest, 'metho
   return parseTarget(parseFields(argumentsJson));
 }
 
+/** Of the same arguments only the method. Throws HttpFailure `invalid_request`. */
+export function parseHttpMethod(argumentsJson: string): string {
+  return parseMethod(parseFields(argumentsJson).method);
+}
+
 function parseTarget(fields: Fields): Pick<HttpRequest, 'method' | 'url'> {
   return { method: parseMethod(fields.method), url: parseUrl(fields.url) };
 }
 
-const fieldNames = ['method', 'url', 'headers', 'query', 'body', 'bodyKind', 'timeoutMs', 'redirect'] as const;
+const fieldNames = [
+  'method',
+  'url',
+  'headers',
+  'query',
+  'body',
+  'bodyKind',
+  'timeoutMs',
+  'redirect',
+  'auth',
+  'form',
+  'multipart',
+  'tls',
+  'saveTo',
+] as const;
 
 type Fields = { [K in (typeof fieldNames)[number]]?: unknown };
 
@@ -195,6 +231,26 @@ function parseBody(value: unknown, kind: BodyKind | null): Buffer | null {
     throw invalid('body', 'text that is not base64', 'base64 with its padding');
   }
   return Buffer.from(value, 'base64');
+}
+
+function parseTypedBody(fields: Fields): { content: Buffer; contentType: string | null } | null {
+  const given = (['body', 'form', 'multipart'] as const).filter((name) => !isAbsent(fields[name]));
+  if (given.length > 1) throw invalid(given[1] as string, `it beside "${given[0]}"`, 'one of body, form and multipart');
+  if (given[0] === 'form') return encodeForm(fields.form, invalid);
+  if (given[0] === 'multipart') return encodeMultipart(fields.multipart, invalid);
+  const kind = parseBodyKind(fields.bodyKind);
+  const content = parseBody(fields.body, kind);
+  return content === null ? null : { content, contentType: kind === null ? null : contentTypes[kind] };
+}
+
+function parseTlsName(value: unknown): string | null {
+  if (isAbsent(value)) return null;
+  if (typeof value === 'string') return value;
+  throw invalid('tls', kindOf(value), 'the NAME of [tls.NAME] in the configuration');
+}
+
+function isAbsent(value: unknown): value is null | undefined {
+  return value === null || value === undefined;
 }
 
 function parseTimeout(value: unknown, defaultMs: number): number {

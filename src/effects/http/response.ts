@@ -23,6 +23,14 @@ export async function renderHttpResult(response: WireResponse, sizeMax: number):
     if (name === 'set-cookie') headers[name] = typeof value === 'string' ? [value] : value;
     else headers[name] = typeof value === 'string' ? value : value.join(', ');
   }
+  if (response.saved !== null) {
+    return JSON.stringify({
+      status: response.status,
+      headers,
+      bodyKind: 'json',
+      bodyText: JSON.stringify(response.saved),
+    });
+  }
   const body = await decompress(response.body, headers, sizeMax);
   const isEncoded = !['', 'identity'].includes(contentEncoding(headers));
   const content = isEncoded && body.length > 0 ? asBytes(body) : decode(body, headerText(headers['content-type']));

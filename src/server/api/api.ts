@@ -8,6 +8,7 @@ import { addExecutionRoutes } from './execution-routes.ts';
 import { acceptJsonBodies } from './json-body.ts';
 import type { ApiParts } from './parts.ts';
 import { checkRequest } from './request-checks.ts';
+import { addSecretRoutes } from './secret-routes.ts';
 import { addSystemRoutes } from './system-routes.ts';
 import { addTestRunRoutes } from './test-run-routes.ts';
 import { addVersionRoutes } from './version-routes.ts';
@@ -30,6 +31,7 @@ function addRoutes(api: ApiServer, parts: ApiParts): void {
   addVersionRoutes(api, parts);
   addTestRunRoutes(api, parts);
   addExecutionRoutes(api, parts);
+  addSecretRoutes(api, parts);
   addSystemRoutes(api, parts);
 }
 

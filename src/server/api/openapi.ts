@@ -38,6 +38,7 @@ export async function describeApi(version: string, addRoutes: (api: ApiServer) =
         { name: 'workflows', description: 'What is published, drafts, and test runs' },
         { name: 'versions', description: 'What was published, and what changed' },
         { name: 'executions', description: 'The history, and what happens now' },
+        { name: 'secrets', description: 'What workflows use without seeing it' },
         { name: 'system', description: 'The servers' },
       ],
       components: {

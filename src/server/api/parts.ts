@@ -1,6 +1,7 @@
 import type { ExecutionEvents } from '../../engine/port.ts';
 import type { TestRuns } from '../../engine/test-run.ts';
 import type { WorkflowAdministration } from '../../registry/port.ts';
+import type { SecretAdministration } from '../../secrets/port.ts';
 import type { History, StoredIncarnation } from '../../store/port.ts';
 import { refusal } from '../problem.ts';
 import { RequestRefused } from '../request-refused.ts';
@@ -30,6 +31,7 @@ export interface ApiParts {
   /** The definition of a version, also of one that is no longer published. */
   definitionOf: (versionId: number) => Promise<string | null>;
   incarnations: (() => Promise<StoredIncarnation[]>) | null;
+  secrets: SecretAdministration | null;
   system: SystemFacts;
   /** Aborted when the server begins to stop: what goes on by itself ends then. */
   stopping: AbortSignal;

@@ -106,11 +106,12 @@ function resultView(workflow: ActiveWorkflow, { answer, execution }: TestRunResu
     status,
     headers: { ...headers },
     body: text === null ? null : (JSON.parse(text) as unknown),
-    execution: execution === null ? null : executionOf(workflow, execution),
+    execution: execution === null ? null : testExecutionView(workflow, execution),
   };
 }
 
-function executionOf(workflow: ActiveWorkflow, ended: NonNullable<TestRunResult['execution']>) {
+/** The execution of a test run as the API shows it. */
+export function testExecutionView(workflow: ActiveWorkflow, ended: NonNullable<TestRunResult['execution']>) {
   const { id, startedAtMs, timing } = ended;
   const startedAt = new Date(startedAtMs);
   const stored: ShownExecution = {

@@ -1,14 +1,16 @@
-import type { Node } from 'acorn';
+import type { ImportDeclaration, Node } from 'acorn';
 import type { Program } from '../../protocol/program.ts';
 import { type AuthoredWorkflow, compileWorkflow } from '../compile.ts';
 import type { Finding } from '../compiled.ts';
+import type { ModuleBundle } from '../imports/module-bundle.ts';
 import { isJsonObject, JsonDocument, type JsonObject, type JsonValue, parseJsonDocument } from '../parse-file.ts';
 import { parentPointer } from '../pointer.ts';
 import { type Bundle, bundleModules } from './bundle.ts';
 import type { Evaluation, EvaluationFailure, Evaluator } from './evaluator.ts';
+import { nameOf } from './exports.ts';
 import { freeNamesOf, namesDeclaredBy } from './free-names.ts';
-import { type FunctionCode, functionExpected } from './function-source.ts';
-import { exportedNames, type LinkedModules } from './load-modules.ts';
+import { type FunctionCode, type FunctionImport, functionExpected } from './function-source.ts';
+import { exportedNames, isPackage, type LinkedModules, specifiersOf } from './load-modules.ts';
 import type { ParsedModule } from './parsed-module.ts';
 import type { ReadDefinition } from './read-definition.ts';
 import { staticPlaces } from './static-places.ts';
@@ -19,13 +21,20 @@ export type EvaluatedWorkflow = { ok: true; workflow: AuthoredWorkflow } | { ok:
 /** Name of the one node of the program that evaluates a workflow file. */
 const nodeName = 'workflow_file';
 
-/** Runs a workflow file and reads the definition that it exports. */
-export async function evaluateWorkflow(linked: LinkedModules, evaluator: Evaluator): Promise<EvaluatedWorkflow> {
+/**
+ * Runs a workflow file and reads the definition that it exports.
+ * @param packages what its modules import of packages; null when that is nothing.
+ */
+export async function evaluateWorkflow(
+  linked: LinkedModules,
+  evaluator: Evaluator,
+  packages: ModuleBundle | null = null,
+): Promise<EvaluatedWorkflow> {
   const entry = linked.modules.at(-1) as ParsedModule;
   const bundle = bundleModules(linked);
   const places = staticPlaces(entry);
   if (places.size === 0 && !exportsDefault(linked)) return failed(entry, missingDefault);
-  const program = programOf(entry, bundle);
+  const program = programOf(entry, bundle, packages);
   if (!program.ok) return { ok: false, findings: program.findings };
   const evaluation = await evaluator.evaluate(program.program);
   if (!evaluation.ok) return { ok: false, findings: [failureFinding(entry, bundle, evaluation.failure)] };
@@ -43,8 +52,10 @@ export async function evaluateWorkflow(linked: LinkedModules, evaluator: Evaluat
     const found = placeFunction(pointer, source, linked.modules, document);
     if ('code' in found) findings.push({ ...at(pointer), ...found });
     else {
-      setCode(document.value, pointer, found.functionCode);
-      findings.push(...outsideNames(pointer, found));
+      const outside = outsideNames(pointer, found, linked.imports);
+      const { imports } = outside;
+      setCode(document.value, pointer, imports.length === 0 ? found.functionCode : { ...found.functionCode, imports });
+      findings.push(...outside.findings);
     }
   }
   if (findings.length > 0) return { ok: false, findings };
@@ -81,10 +92,12 @@ function exportsDefault({ modules, imports }: LinkedModules): boolean {
 function programOf(
   entry: ParsedModule,
   bundle: Bundle,
+  packages: ModuleBundle | null,
 ): { ok: true; program: Program } | { ok: false; findings: Finding[] } {
   const code = { file: './workflow-file.js', source: bundle.source };
   const definition = { format: 1, name: 'workflow-file', nodes: { [nodeName]: { type: 'code', code } } };
-  const result = compileWorkflow(JSON.stringify(definition), {});
+  const whole = packages === null ? definition : { ...definition, bundle: packages };
+  const result = compileWorkflow(JSON.stringify(whole), {});
   if (!result.ok) {
     const findings = result.findings.map((finding): Finding => {
       const found = bundle.placeOf(finding);
@@ -208,12 +221,22 @@ function valueAt(definition: JsonValue, pointer: string): JsonObject | null {
   return isJsonObject(at) ? at : null;
 }
 
-/** Names that a function takes from where it is written: it runs elsewhere, alone. */
-function outsideNames(pointer: string, { node, module, scopes }: PlacedFunction): Finding[] {
+/** Names that a function takes from where it is written: it runs elsewhere, alone, with what it uses of packages. */
+function outsideNames(
+  pointer: string,
+  { node, module, scopes }: PlacedFunction,
+  imports: LinkedModules['imports'],
+): { findings: Finding[]; imports: FunctionImport[] } {
   const findings: Finding[] = [];
+  const fromPackages: FunctionImport[] = [];
   for (const [name, start] of freeNamesOf(node)) {
     const scope = scopes.findLast((one) => namesDeclaredBy(one).has(name));
     if (scope === undefined) continue;
+    const imported = scope.type === 'Program' ? packageImport(name, module, imports) : null;
+    if (imported !== null) {
+      fromPackages.push(imported);
+      continue;
+    }
     const { line } = module.lines.placeOf(namesDeclaredBy(scope).get(name) as number);
     findings.push({
       file: module.shownAs,
@@ -221,9 +244,22 @@ function outsideNames(pointer: string, { node, module, scopes }: PlacedFunction)
       ...module.lines.placeOf(start),
       code: 'outside-name',
       got: name,
-      expected: 'only its parameters, its own names and globals',
+      expected: 'only its parameters, its own names, imports of packages, and globals',
       message: `"${name}" is declared outside of the function, in line ${line}. The function runs alone: declare it inside, or keep it in a file of code.`,
     });
   }
-  return findings;
+  return { findings, imports: fromPackages };
+}
+
+/** The import of a package by which the module has the name; null when it has it otherwise. */
+function packageImport(name: string, module: ParsedModule, imports: LinkedModules['imports']): FunctionImport | null {
+  for (const { node, specifier } of specifiersOf(module)) {
+    if (node.type !== 'ImportDeclaration' || !isPackage(imports.get(module)?.get(specifier))) continue;
+    const found = (node as ImportDeclaration).specifiers.find(({ local }) => local.name === name);
+    if (found === undefined) continue;
+    if (found.type === 'ImportNamespaceSpecifier') return { from: specifier, name: '*', as: name };
+    const imported = found.type === 'ImportDefaultSpecifier' ? 'default' : nameOf(found.imported);
+    return { from: specifier, name: imported, as: name };
+  }
+  return null;
 }

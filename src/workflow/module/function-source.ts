@@ -1,5 +1,7 @@
 import { type ArrowFunctionExpression, type FunctionExpression, type Node, type ObjectExpression, parse } from 'acorn';
 import { type CompiledCode, compileCode, findCodeProblems } from '../code.ts';
+import { notBundled, resolveFunctionImports } from '../imports/code-imports.ts';
+import type { ModuleBundle } from '../imports/module-bundle.ts';
 import { codeParameters } from '../javascript.ts';
 import { LineMap } from '../line-map.ts';
 import { mentionsOf } from '../syntax-tree.ts';
@@ -15,9 +17,22 @@ export interface FunctionCode {
   /** Where the function begins in the file, 1-based: errors in it are told in lines of the file. */
   line: number;
   column: number;
+  /** What it uses of the packages that its module imports. */
+  imports?: FunctionImport[] | undefined;
+}
+
+export interface FunctionImport {
+  from: string;
+  /** What the package exports it as: `default`, a name, or `*` for all of them as one object. */
+  name: string;
+  /** What the function calls it. */
+  as: string;
 }
 
 export const functionExpected = 'a function of (input, ctx, nodes, prev)';
+
+/** A function can name the error of an `onError` edge as its last parameter. */
+const functionParameters = [...codeParameters, 'error'] as const;
 
 type FunctionNode = FunctionExpression | ArrowFunctionExpression;
 
@@ -33,7 +48,11 @@ interface ReadFunction {
  * Compiles a function as the body of a code node: what it is called with, and the function itself at its line and column of the
  * file. Places of problems are the file's.
  */
-export function compileFunction(code: FunctionCode, nodeNames: ReadonlySet<string>): CompiledCode {
+export function compileFunction(
+  code: FunctionCode,
+  nodeNames: ReadonlySet<string>,
+  bundle: ModuleBundle | null,
+): CompiledCode {
   const isTypeScript = code.file.endsWith('.ts');
   const read = readFunction(code.function, isTypeScript);
   if (read === null) return refuse(code, 'no function', 'The text is not one function.');
@@ -43,7 +62,9 @@ export function compileFunction(code: FunctionCode, nodeNames: ReadonlySet<strin
   const indent = code.line > 1 ? `\n${' '.repeat(code.column - 1)}` : ' '.repeat(Math.max(0, code.column - 8));
   const [open, close] = key === null ? ['return(', ')'] : ['return({', `}).${key}`];
   const uses = usedParameters(node);
-  const given = codeParameters.slice(0, uses.lastIndexOf(true) + 1).map((name, at) => (uses[at] ? name : 'undefined'));
+  const given = functionParameters
+    .slice(0, uses.lastIndexOf(true) + 1)
+    .map((name, at) => (uses[at] ? name : 'undefined'));
   const source = `${before}${open}${indent}${code.function}\n${close}(${given.join()})`;
   const compiled = compileCode(source, isTypeScript ? 'typescript' : 'javascript', code.file, nodeNames);
   if (!compiled.ok) return compiled;
@@ -54,7 +75,19 @@ export function compileFunction(code: FunctionCode, nodeNames: ReadonlySet<strin
     ...problem,
   }));
   if (problems.length > 0) return { ok: false, problems };
-  return { ok: true, code: { ...compiled.code, uses: codeParameters.filter((_, at) => uses[at]) } };
+  const { imports, missing } = resolveFunctionImports(code.imports ?? [], code.file, bundle);
+  if (missing !== null)
+    return { ok: false, problems: [{ line: code.line, column: code.column, ...notBundled(missing) }] };
+  return {
+    ok: true,
+    code: {
+      ...compiled.code,
+      // What imported code does is not looked at.
+      async: imports.length > 0 || compiled.code.async,
+      uses: functionParameters.filter((_, at) => uses[at]),
+      ...(imports.length === 0 ? {} : { imports }),
+    },
+  };
 }
 
 function refuse({ line, column }: FunctionCode, got: string, message: string): CompiledCode {
@@ -94,7 +127,7 @@ function usedParameters(node: FunctionNode): boolean[] {
   const parts = [node.body, ...node.params.filter(({ type }) => type !== 'Identifier')];
   const mentioned = new Set(parts.flatMap((part) => [...mentionsOf(part).variables.keys()]));
   const usesAll = (node.type === 'FunctionExpression' && mentioned.has('arguments')) || mentioned.has('eval');
-  return codeParameters.map((_, index) => {
+  return functionParameters.map((_, index) => {
     if (usesAll) return true;
     const parameter = node.params[index] ?? node.params.find(({ type }) => type === 'RestElement');
     if (parameter === undefined) return false;
@@ -105,10 +138,10 @@ function usedParameters(node: FunctionNode): boolean[] {
 /** Mentions of `input`, `nodes` and so on that are no parameters of the function: it would see those of what surrounds it. */
 function unnamedParameters(node: FunctionNode): ReturnType<typeof findCodeProblems> {
   const free = freeNamesOf(node);
-  return codeParameters.flatMap((name, index) => {
+  return functionParameters.flatMap((name, index) => {
     const start = free.get(name);
     if (start === undefined) return [];
-    const expected = `(${codeParameters.slice(0, index + 1).join(', ')}) => …`;
+    const expected = `(${functionParameters.slice(0, index + 1).join(', ')}) => …`;
     const message = `"${name}" is parameter ${index + 1} of the function: name it there.`;
     return [{ start, code: 'outside-name', got: name, expected, message }];
   });
@@ -118,7 +151,7 @@ function unnamedParameters(node: FunctionNode): ReturnType<typeof findCodeProble
 function problemsOf(node: FunctionNode, nodeNames: ReadonlySet<string>): ReturnType<typeof findCodeProblems> {
   const mentions = mentionsOf(node.body);
   const names = new Map<string, string>();
-  for (const [index, name] of codeParameters.entries()) {
+  for (const [index, name] of functionParameters.entries()) {
     const parameter = node.params[index];
     if (parameter?.type === 'Identifier') names.set(parameter.name, name);
   }

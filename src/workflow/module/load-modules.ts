@@ -1,4 +1,5 @@
-import type { ImportDeclaration, Literal, Node } from 'acorn';
+import type { ExportAllDeclaration, ImportDeclaration, Literal, Node } from 'acorn';
+import { isRelative, moduleKey } from '../imports/module-bundle.ts';
 import { didYouMean } from '../names.ts';
 import { exportsOf } from './exports.ts';
 import type { ModuleProblem, ModuleResult, ParsedModule } from './parsed-module.ts';
@@ -11,8 +12,18 @@ export const authoringExports: readonly string[] = ['defineWorkflow'];
 /** A workflow file with all that it imports, each module after those that it imports, so that it comes last. */
 export interface LinkedModules {
   modules: ParsedModule[];
-  /** Of each module, the module that each specifier means; null for the authoring package. */
-  imports: Map<ParsedModule, Map<string, ParsedModule | null>>;
+  /** Of each module, what each specifier means; null for the authoring package. */
+  imports: Map<ParsedModule, Map<string, ParsedModule | ImportedPackage | null>>;
+}
+
+/** A package, or a JSON file: it is bundled apart from the modules. */
+export interface ImportedPackage {
+  /** As `moduleKey` makes it. */
+  packageKey: string;
+}
+
+export function isPackage(target: ParsedModule | ImportedPackage | null | undefined): target is ImportedPackage {
+  return target !== null && target !== undefined && 'packageKey' in target;
 }
 
 export type LoadResult =
@@ -34,15 +45,19 @@ export async function loadModules(entry: ParsedModule, readImport: ReadImport): 
   const problems: (ModuleProblem & { shownAs: string })[] = [];
   const toRead = [entry];
   for (let module = toRead.pop(); module !== undefined; module = toRead.pop()) {
-    const targets = new Map<string, ParsedModule | null>();
+    const targets = new Map<string, ParsedModule | ImportedPackage | null>();
     imports.set(module, targets);
-    for (const { specifier, start } of specifiersOf(module)) {
+    for (const { specifier, start, node } of specifiersOf(module)) {
+      const isPackaged = specifier !== authoringPackage && (!isRelative(specifier) || specifier.endsWith('.json'));
+      if (isPackaged && node.type === 'ExportAllDeclaration' && !(node as ExportAllDeclaration).exported) {
+        problems.push({ ...module.lines.placeOf(start), shownAs: module.shownAs, ...wholePackage(specifier) });
+      }
       if (targets.has(specifier)) continue;
       const place = { ...module.lines.placeOf(start), shownAs: module.shownAs };
       if (specifier === authoringPackage) {
         targets.set(specifier, null);
-      } else if (!specifier.startsWith('./') && !specifier.startsWith('../')) {
-        problems.push({ ...place, ...packageImport(specifier) });
+      } else if (isPackaged) {
+        targets.set(specifier, { packageKey: moduleKey(specifier, module.name) });
       } else if (byPath.size >= modulesMax) {
         const message = 'The workflow file imports too many modules.';
         const expected = `at most ${modulesMax}`;
@@ -79,16 +94,12 @@ export function specifiersOf({ tree }: ParsedModule): { specifier: string; start
   });
 }
 
-function packageImport(specifier: string): Omit<ModuleProblem, 'line' | 'column'> {
-  const isNode = specifier.startsWith('node:');
-  const message = isNode
-    ? 'A workflow file is evaluated in a VM: the modules of Node are not there.'
-    : 'Packages cannot be imported in this version: a workflow file imports files of its own folder.';
+function wholePackage(specifier: string): Omit<ModuleProblem, 'line' | 'column'> {
   return {
     code: 'not-available',
-    got: JSON.stringify(specifier),
-    expected: `a path such as "./price.ts", or "${authoringPackage}"`,
-    message,
+    got: `export * from ${JSON.stringify(specifier)}`,
+    expected: `export { name } from ${JSON.stringify(specifier)}`,
+    message: 'Of a package a module exports names, not all that there are.',
   };
 }
 
@@ -105,7 +116,7 @@ function inOrder(
     path.push(module);
     for (const { specifier, start } of specifiersOf(module)) {
       const target = imports.get(module)?.get(specifier) ?? null;
-      if (target === null) continue;
+      if (target === null || isPackage(target)) continue;
       const at = path.indexOf(target);
       if (at === -1) visit(target);
       else {
@@ -136,6 +147,8 @@ function missingExports(
   const problems: (ModuleProblem & { shownAs: string })[] = [];
   for (const { specifier, node } of specifiersOf(module)) {
     const target = imports.get(module)?.get(specifier) ?? null;
+    // The bundler finds those of packages.
+    if (isPackage(target)) continue;
     const known = target === null ? new Set(authoringExports) : exportedNames(target, imports);
     for (const { name, start } of importedNames(node)) {
       if (known.has(name)) continue;
@@ -154,7 +167,7 @@ function missingExports(
   return problems;
 }
 
-function importedNames(node: Node): { name: string; start: number }[] {
+export function importedNames(node: Node): { name: string; start: number }[] {
   const isImport = node.type === 'ImportDeclaration';
   return ((node as ImportDeclaration).specifiers ?? []).flatMap((specifier) => {
     if (specifier.type === 'ImportNamespaceSpecifier') return [];
@@ -172,6 +185,7 @@ export function exportedNames(module: ParsedModule, imports: LinkedModules['impo
     if (found.kind !== 'all') names.add(found.name);
     else {
       const target = imports.get(module)?.get(found.specifier) ?? null;
+      if (isPackage(target)) continue;
       const others = target === null ? authoringExports : exportedNames(target, imports);
       for (const name of others) if (name !== 'default') names.add(name);
     }
