@@ -1,4 +1,4 @@
-import type { ProgramNode } from '../protocol/program.ts';
+import type { Code, ProgramNode } from '../protocol/program.ts';
 import type { FindingList } from './findings.ts';
 import { childPointer } from './pointer.ts';
 import { expressionsOf } from './uses.ts';
@@ -9,7 +9,7 @@ export function checkErrorMentions(nodes: readonly ProgramNode[], findings: Find
   for (const node of nodes) {
     if (targets.has(node.name)) continue;
     const pointers = [...expressionsOf(node)].filter(({ uses }) => isMention(uses)).map(({ pointer }) => pointer);
-    if (node.type === 'code' && node.code.uses.includes('error')) {
+    if (node.type === 'code' && isWrittenOut(node.code)) {
       pointers.push(childPointer(childPointer('/nodes', node.name), 'code'));
     }
     for (const pointer of pointers) {
@@ -27,4 +27,9 @@ export function checkErrorMentions(nodes: readonly ProgramNode[], findings: Find
 /** With every name of the scope among them it is `eval` that is mentioned, and perhaps no `error`. */
 function isMention(uses: readonly string[]): boolean {
   return uses.includes('error') && !uses.includes('item');
+}
+
+/** `arguments` and a rest parameter may hold it, and mostly do not mean it. The call that a function of a module ends with does not count. */
+function isWrittenOut({ uses, source }: Code): boolean {
+  return uses.includes('error') && /(?<![\w$.])error(?![\w$])/.test(source.replace(/\([^()]*\)$/, ''));
 }

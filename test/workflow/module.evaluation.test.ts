@@ -117,8 +117,8 @@ test('only the parameters that a function uses are given to it', async (t) => {
     second: ['ctx'],
     fourth: ['prev'],
     pattern: ['input'],
-    rest: ['ctx', 'nodes', 'prev'],
-    all: ['input', 'ctx', 'nodes', 'prev'],
+    rest: ['ctx', 'nodes', 'prev', 'error'],
+    all: ['input', 'ctx', 'nodes', 'prev', 'error'],
   });
 });
 
