@@ -58,7 +58,7 @@ const node = defineNode({
     html: {
       schema: template('HTML as a text').optional(),
       takes: 'template',
-      about: 'The message as HTML, such as the output of a node `template`. `{{ }}` in here does not escape anything.',
+      about: 'The message as HTML. `{{ }}` in here does not escape anything.',
       label: 'HTML',
       widget: 'code',
     },
