@@ -1,8 +1,9 @@
 /** The admin token of a data folder: whoever can read the file is the operator, until there are users. */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import { closeSync, fstatSync, linkSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { NflowError } from '../errors.ts';
+import { readPrivateFile } from './private-file.ts';
 
 /** Long enough not to be guessed, short enough for a header. The prefix lets scanners for leaked secrets know it. */
 const tokenPattern = /^[A-Za-z0-9_.~+/=-]{32,512}$/;
@@ -36,33 +37,16 @@ export function ensureAdminToken(dataDir: string): string {
 
 /** Null when there is no file. Throws the system's error when it cannot be read, `invalid_config` as `ensureAdminToken`. */
 export function readAdminToken(path: string): string | null {
-  let fd: number;
-  try {
-    fd = openSync(path, 'r');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw error;
-  }
-  try {
-    const { mode } = fstatSync(fd);
-    // Windows has no such bits.
-    if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
-      throw refused(path, 'Other users of this machine can read the admin token.', {
-        got: `mode ${(mode & 0o777).toString(8)} of ${path}`,
-        expected: 'mode 600',
-        remedy: `Remove the file: the next start makes a new token. If nobody can have read it, chmod 600 ${path} will do.`,
-      });
-    }
-    const token = readFileSync(fd, 'utf8').trim();
-    if (tokenPattern.test(token)) return token;
-    throw refused(path, 'The file of the admin token does not hold one.', {
-      got: `${token.length} characters in ${path}`,
-      expected: tokenExpected,
-      remedy: 'Remove the file: the next start makes a new token.',
-    });
-  } finally {
-    closeSync(fd);
-  }
+  const remedy = `Remove the file: the next start makes a new token. If nobody can have read it, chmod 600 ${path} will do.`;
+  const text = readPrivateFile(path, 'the admin token', remedy);
+  if (text === null) return null;
+  const token = text.trim();
+  if (tokenPattern.test(token)) return token;
+  throw refused(path, 'The file of the admin token does not hold one.', {
+    got: `${token.length} characters in ${path}`,
+    expected: tokenExpected,
+    remedy: 'Remove the file: the next start makes a new token.',
+  });
 }
 
 /** Null when somebody else was faster. The file appears whole or not at all. */

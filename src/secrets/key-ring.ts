@@ -1,16 +1,7 @@
 /** The keys that secrets are encrypted with: the configured ones, or those of a file in the data folder. */
-import {
-  closeSync,
-  fstatSync,
-  fsyncSync,
-  linkSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { closeSync, fsyncSync, linkSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { readPrivateFile } from '../config/private-file.ts';
 import { parseSecretKey } from '../config/secret-key.ts';
 import { NflowError } from '../errors.ts';
 import { generateKey, type SecretKey, secretKeyOf } from './cipher.ts';
@@ -121,37 +112,18 @@ function writeDraft(path: string, keys: readonly SecretKey[]): string {
 
 /** Null when there is no file. */
 function readKeys(path: string): SecretKey[] | null {
-  let fd: number;
-  try {
-    fd = openSync(path, 'r');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw error;
-  }
-  try {
-    const { mode } = fstatSync(fd);
-    // Windows has no such bits.
-    if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
-      throw refused(path, 'Other users of this machine can read the key of the secrets.', {
-        got: `mode ${(mode & 0o777).toString(8)} of ${path}`,
-        expected: 'mode 600',
-        remedy: `Run chmod 600 ${path}, then \`nflow secret rotate-key\`; if others may have read it, change the secrets themselves too.`,
-      });
-    }
-    const lines = readFileSync(fd, 'utf8')
-      .split('\n')
-      .map((line) => line.trim());
-    const keys = lines.filter((line) => line !== '' && !line.startsWith('#')).map((line) => parseSecretKey(line));
-    if (keys.length > 0 && keys.every((key) => key !== null)) return keys.map((key) => secretKeyOf(key as Buffer));
-    throw refused(path, 'The file with the key of the secrets does not hold one.', {
-      got: `${lines.length} lines`,
-      expected: 'a key of 64 hexadecimal digits a line',
-      remedy:
-        'Bring it back from a backup. Without it stored secrets cannot be read: remove the file, and set them again.',
-    });
-  } finally {
-    closeSync(fd);
-  }
+  const remedy = `Run chmod 600 ${path}, then \`nflow secret rotate-key\`; if others may have read it, change the secrets themselves too.`;
+  const text = readPrivateFile(path, 'the key of the secrets', remedy);
+  if (text === null) return null;
+  const lines = text.split('\n').map((line) => line.trim());
+  const keys = lines.filter((line) => line !== '' && !line.startsWith('#')).map((line) => parseSecretKey(line));
+  if (keys.length > 0 && keys.every((key) => key !== null)) return keys.map((key) => secretKeyOf(key as Buffer));
+  throw refused(path, 'The file with the key of the secrets does not hold one.', {
+    got: `${lines.length} lines`,
+    expected: 'a key of 64 hexadecimal digits a line',
+    remedy:
+      'Bring it back from a backup. Without it stored secrets cannot be read: remove the file, and set them again.',
+  });
 }
 
 function refused(path: string, message: string, details: NflowError['details']): NflowError {

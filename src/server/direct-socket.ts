@@ -1,6 +1,6 @@
 /**
- * A connection that is read past Node's streams. For each read a stream has 64 KiB allocated and a view of them made, to be thrown away:
- * about 4 us, and a part of what the garbage collector does. Here all connections read into one buffer.
+ * A connection that is read past Node's streams. For each read a stream has 64 KiB allocated and a view of them made, to be thrown away,
+ * which costs the allocation and the garbage collector's time. Here all connections read into one buffer.
  *
  * Node offers this to sockets that connect (`onread`), not to those that a server accepts, so the accepted socket's handle is given to a
  * new one. That uses four members that Node does not document; the pinned Node has them, and where they are missing
